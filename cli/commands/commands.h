@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The commands. Each does what a checked request asks for, reports its own failures, and returns the exit code.
+#pragma once
+
+#include "exit_code.h"
+#include "request.h"
+
+namespace tacit::cli {
+
+// compress and decompress: each input to its output.
+ExitCode run_transfer(const Request& request);
+ExitCode run_test(const Request& request);
+ExitCode run_info(const Request& request);
+ExitCode run_eval(const Request& request);
+ExitCode run_tokenize(const Request& request);
+ExitCode run_generate(const Request& request);
+
+}  // namespace tacit::cli

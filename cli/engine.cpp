@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Opening a model, and from CodingOptions to tacit_options.
+#include "engine.h"
+
+#include "messages.h"
+
+namespace tacit::cli {
+
+ExitCode Engine::open() {
+  const std::string& path = request_.model_path;
+  const tacit_status status =
+      path.empty() ? tacit_model_open_builtin(&model_) : tacit_model_open(path.c_str(), &model_);
+  if (status == TACIT_OK) return ExitCode::kDone;
+  const ExitCode code = status == TACIT_OUT_OF_MEMORY ? ExitCode::kIo : ExitCode::kModel;
+  return fail(code, library_message(path.empty() ? "built-in model" : path, status));
+}
+
+tacit_options Engine::options() const {
+  tacit_options options;
+  tacit_options_init(&options);
+  const CodingOptions& coding = request_.coding;
+  options.model = model_;
+  options.threads = coding.threads;
+  if (!coding.kernel_set.empty()) options.kernel_set = coding.kernel_set.c_str();
+  options.window = coding.window;
+  options.lane_count = coding.lane_count;
+  options.skip_verification = coding.skip_verification ? 1 : 0;
+  options.overwrite = request_.output.force ? 1 : 0;
+  return options;
+}
+
+}  // namespace tacit::cli

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// The model of a request, opened once for all its files, and the library's options that go with it.
+#pragma once
+
+#include "exit_code.h"
+#include "request.h"
+#include "tacit/tacit.h"
+
+namespace tacit::cli {
+
+class Engine {
+ public:
+  // `request` must outlive the engine.
+  explicit Engine(const Request& request) : request_(request) {}
+  ~Engine() { tacit_model_close(model_); }
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Opens the model. Reports a failure: kModel whatever the reason, since the model asked for is not to be had.
+  ExitCode open();
+  const tacit_model* model() const { return model_; }
+  tacit_options options() const;
+
+ private:
+  const Request& request_;
+  tacit_model* model_ = nullptr;
+};
+
+}  // namespace tacit::cli

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// Putting messages together and writing them.
+#include "messages.h"
+
+#include <cstring>
+
+#include "descriptors.h"
+
+namespace tacit::cli {
+namespace {
+
+// What to say where the library left no sentence.
+std::string_view default_message(tacit_status status) {
+  switch (status) {
+    case TACIT_OK:
+      return "no error";
+    case TACIT_DAMAGED:
+      return "the data is damaged";
+    case TACIT_USAGE:
+      return "an argument makes no sense";
+    case TACIT_MODEL:
+      return "the model needed is not here";
+    case TACIT_IO:
+      return "reading or writing failed";
+    case TACIT_CANCELLED:
+      return "stopped";
+    case TACIT_OUT_OF_MEMORY:
+      return "out of memory";
+  }
+  return "an unknown error";
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+  std::string shown(text);
+  unsigned char previous = 0;
+  for (char& character : shown) {
+    const auto byte = static_cast<unsigned char>(character);
+    // In UTF-8, C2 80 to C2 9F are control characters too.
+    const bool is_second_control_byte = previous == 0xc2 && byte >= 0x80 && byte < 0xa0;
+    if (byte < 0x20 || byte == 0x7f || is_second_control_byte) character = '?';
+    previous = byte;
+  }
+  return shown;
+}
+
+void print_line(std::string_view line) {
+  const std::string text = printable(line) + "\n";
+  // Nobody could be told of a failure here.
+  static_cast<void>(write_all(kStandardError, text.data(), text.size()));
+}
+
+ExitCode fail(ExitCode code, std::string_view message) {
+  print_line("tacit: " + std::string(message));
+  return code;
+}
+
+ExitCode report(const Outcome& outcome) {
+  return outcome.message.empty() ? outcome.code : fail(outcome.code, outcome.message);
+}
+
+std::string library_message(std::string_view subject, tacit_status status) {
+  std::string message = tacit_last_error();
+  if (message.empty()) message = default_message(status);
+  if (message.find(subject) != std::string::npos) return message;
+  return std::string(subject) + ": " + message;
+}
+
+std::string errno_message(std::string_view subject, int error_number) {
+  return std::string(subject) + ": " + std::strerror(error_number);
+}
+
+std::string shown_input(const std::string& path) { return path == kStandardStream ? "standard input" : path; }
+
+std::string shown_output(const std::string& path) { return path == kStandardStream ? "standard output" : path; }
+
+}  // namespace tacit::cli

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+// Options in the groups that commands share.
+#include "option_groups.h"
+
+namespace tacit::cli {
+namespace {
+
+constexpr std::uint32_t kLaneCountMax = 256;
+
+void add_model(CLI::App& app, Request& request) {
+  app.add_option("-m,--model", request.model_path, "GGUF model; without it the built-in one")->type_name("MODEL.gguf");
+}
+
+void add_engine(CLI::App& app, CodingOptions& coding) {
+  app.add_option("-T,--threads", coding.threads, "threads; 0, the default: one per processor")->type_name("N");
+  app.add_option("--isa", coding.kernel_set, "kernels: reference, avx2 or avx512; all give the same bits")
+      ->type_name("NAME");
+}
+
+CLI::Option* add_window(CLI::App& app, CodingOptions& coding, const std::string& description) {
+  return app.add_option("--window", coding.window, description)->type_name("N");
+}
+
+void add_reports(CLI::App& app, Request& request) {
+  CLI::Option* quiet = app.add_flag("-q,--quiet", request.quiet, "errors only: no progress, no summary, no warnings");
+  app.add_flag("-v,--verbose", request.verbose, "a summary of each file, also when no terminal reads it")
+      ->excludes(quiet);
+}
+
+struct OutputFlags {
+  CLI::Option* path = nullptr;
+  CLI::Option* to_stdout = nullptr;
+  CLI::Option* remove_source = nullptr;
+};
+
+OutputFlags add_output(CLI::App& app, OutputOptions& output, ParsedFlags& flags) {
+  OutputFlags added;
+  added.path = app.add_option("-o,--output", output.path, "write to OUT; - is standard output")->type_name("OUT");
+  added.to_stdout = app.add_flag("-c,--stdout", flags.to_stdout, "write to standard output")->excludes(added.path);
+  CLI::Option* keep = app.add_flag("-k,--keep")->description("keep the source (default)");
+  added.remove_source = app.add_flag("--rm", output.remove_source, "remove the source once its result is safe");
+  added.remove_source->excludes(keep)->excludes(added.to_stdout);
+  app.add_flag("-f,--force", output.force, "overwrite; compress .tct files; write archives to a terminal");
+  return added;
+}
+
+struct EncodingFlags {
+  CLI::Option* skip_verification = nullptr;
+  CLI::Option* window = nullptr;
+  CLI::Option* lanes = nullptr;
+};
+
+EncodingFlags add_encoding(CLI::App& app, CodingOptions& coding, CLI::Option* remove_source) {
+  EncodingFlags added;
+  added.skip_verification = app.add_flag("--no-verify", coding.skip_verification, "do not decode what was written");
+  added.skip_verification->excludes(remove_source);
+  added.window = add_window(app, coding, "tokens of context; 0, the default: as the model says");
+  added.lanes = app.add_option("--lanes", coding.lane_count, "strips coded side by side, 1 to 256 (default 32)");
+  added.lanes->type_name("N")->check(CLI::Range(std::uint32_t{0}, kLaneCountMax).description(""));
+  return added;
+}
+
+void add_eval(CLI::App& app, Request& request) {
+  app.add_option("--tokens", request.eval.tokens_path, "token ids, as a JSON list or {\"tokens\": list}; - is stdin")
+      ->type_name("IDS.json")
+      ->required();
+  app.add_option("--logits", request.eval.logits_path, "write raw float32 [positions, vocabulary]; - is stdout")
+      ->type_name("OUT.f32");
+  app.add_flag("--print-hash", request.eval.print_hash, "print XXH3-64 of all logits");
+  add_window(app, request.coding, "tokens of context; 0, the default: all");
+}
+
+void add_generate(CLI::App& app, Request& request) {
+  GenerateOptions& generate = request.generate;
+  app.add_option("--prompt", generate.prompt, "text to go on from")->type_name("TEXT");
+  app.add_option("-n,--tokens", generate.token_count, "tokens to write (default 256)")->type_name("N");
+  app.add_option("--temperature", generate.sampler.temperature, "0: always the most likely token (default 1)")
+      ->type_name("X");
+  app.add_option("--top-k", generate.sampler.top_k, "keep the K most likely; 0, the default: all")->type_name("K");
+  app.add_option("--top-p", generate.sampler.top_p, "keep the most likely that hold P together (default 1: all)")
+      ->type_name("P");
+  app.add_option("--min-p", generate.sampler.min_p, "keep those at least P times as likely as the best (default 0)")
+      ->type_name("P");
+  app.add_option("--seed", generate.sampler.seed, "the same seed gives the same text (default 0)")->type_name("N");
+  app.add_flag("--stop-at-eos", generate.stop_at_eos, "stop where the model ends its text");
+  add_window(app, request.coding, "tokens of context; 0, the default: as the model says");
+}
+
+void add_compress_options(CLI::App& app, Request& request, ParsedFlags& flags) {
+  add_model(app, request);
+  const OutputFlags output = add_output(app, request.output, flags);
+  add_encoding(app, request.coding, output.remove_source);
+  add_engine(app, request.coding);
+  add_reports(app, request);
+}
+
+void add_decoding_options(CLI::App& app, Request& request, ParsedFlags& flags) {
+  add_model(app, request);
+  if (request.command == Command::kDecompress) add_output(app, request.output, flags);
+  add_engine(app, request.coding);
+  add_reports(app, request);
+}
+
+void add_tokenize_options(CLI::App& app, Request& request) {
+  add_model(app, request);
+  app.add_flag("--json", request.json, "one JSON list instead of one id per line");
+  app.add_flag("--special", request.add_special, "add BOS and EOS where the model asks for them");
+}
+
+}  // namespace
+
+void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
+  switch (request.command) {
+    case Command::kCompress:
+      return add_compress_options(app, request, flags);
+    case Command::kDecompress:
+    case Command::kTest:
+      return add_decoding_options(app, request, flags);
+    case Command::kInfo:
+      app.add_flag("--json", request.json, "a JSON object, or a list of them for several files");
+      return;
+    case Command::kEval:
+      add_model(app, request);
+      add_eval(app, request);
+      return add_engine(app, request.coding);
+    case Command::kTokenize:
+      return add_tokenize_options(app, request);
+    case Command::kGenerate:
+      add_model(app, request);
+      add_generate(app, request);
+      return add_engine(app, request.coding);
+  }
+}
+
+void add_plain_options(CLI::App& app, Request& request, ParsedFlags& flags) {
+  add_model(app, request);
+  const OutputFlags output = add_output(app, request.output, flags);
+  const EncodingFlags encoding = add_encoding(app, request.coding, output.remove_source);
+  add_engine(app, request.coding);
+  add_reports(app, request);
+  CLI::Option* decompress = app.add_flag("-d,--decompress", flags.decompress, "decompress");
+  CLI::Option* test = app.add_flag("-t,--test", flags.test, "decode and check, write nothing");
+  test->excludes(decompress)->excludes(output.path)->excludes(output.to_stdout)->excludes(output.remove_source);
+  for (CLI::Option* mode : {decompress, test}) {
+    mode->excludes(encoding.skip_verification)->excludes(encoding.window)->excludes(encoding.lanes);
+  }
+}
+
+}  // namespace tacit::cli

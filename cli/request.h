@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// What the command line asks for, checked and with all defaults filled in.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tacit/tacit.h"
+
+namespace tacit::cli {
+
+enum class Command { kCompress, kDecompress, kTest, kInfo, kEval, kTokenize, kGenerate };
+
+// Where results go and what happens to the source.
+struct OutputOptions {
+  std::string path;  // "-": standard output; "": derived from the input's name
+  bool remove_source = false;
+  bool force = false;
+};
+
+// What tacit_options takes.
+struct CodingOptions {
+  std::uint32_t threads = 0;
+  std::string kernel_set;  // "": the fastest
+  std::uint32_t window = 0;
+  std::uint32_t lane_count = 0;
+  bool skip_verification = false;
+};
+
+struct EvalOptions {
+  std::string tokens_path;
+  std::string logits_path;  // "": not written
+  bool print_hash = false;
+};
+
+struct GenerateOptions {
+  tacit_sampler sampler{};
+  std::string prompt;
+  std::size_t token_count = 256;
+  bool stop_at_eos = false;
+};
+
+struct Request {
+  Command command = Command::kCompress;
+  std::vector<std::string> inputs;  // "-" is standard input; never empty for commands that read
+  std::string model_path;           // "": the built-in model
+  OutputOptions output;
+  CodingOptions coding;
+  EvalOptions eval;
+  GenerateOptions generate;
+  bool json = false;
+  bool add_special = false;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+}  // namespace tacit::cli

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// The handler calls async-signal-safe functions only.
+#include "signals.h"
+
+#include <csignal>
+
+#include "output_file.h"
+#include "progress.h"
+#include "tacit/tacit.h"
+
+namespace tacit::cli {
+namespace {
+
+extern "C" void end_by_signal(int signal_number) {
+  tacit_remove_unfinished_outputs();
+  remove_unfinished_output_file();
+  clear_progress_in_signal_handler();
+  // With the default action back in place the raised signal ends the process as soon as this handler returns, so that
+  // the shell sees a death by signal.
+  std::signal(signal_number, SIG_DFL);
+  std::raise(signal_number);
+}
+
+void handle_unless_ignored(int signal_number) {
+  struct sigaction current {};
+  if (::sigaction(signal_number, nullptr, &current) != 0 || current.sa_handler == SIG_IGN) return;
+  struct sigaction action {};
+  action.sa_handler = end_by_signal;
+  sigfillset(&action.sa_mask);
+  ::sigaction(signal_number, &action, nullptr);
+}
+
+}  // namespace
+
+void install_signal_handlers() {
+  for (const int signal_number : {SIGINT, SIGTERM, SIGHUP}) handle_unless_ignored(signal_number);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace tacit::cli

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tacit: lossless storage of text that language models wrote. This header is the whole public door: the command line
+ * and every binding use nothing else. C11 and C++.
+ *
+ * Errors. Every function that can fail returns a tacit_status; tacit_last_error() then gives a sentence that names
+ * file, offset, field, found and expected. The numbers of tacit_status never change.
+ *
+ * Threads. A tacit_model never changes after it was opened: any number of threads may use one model at a time. All
+ * other functions may be called from any thread; tacit_last_error() is per thread.
+ *
+ * Determinism. The bytes of an archive depend on the input, the model file and the options marked "in the archive",
+ * never on threads, instruction set or machine.
+ *
+ * Memory. What a function returns through a `**` argument belongs to the caller: tacit_free() for buffers,
+ * tacit_model_close() for models. Structs start with `struct_bytes`, set by their _init function, so that later
+ * versions can add fields at the end.
+ */
+#ifndef TACIT_TACIT_H
+#define TACIT_TACIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define TACIT_API __attribute__((visibility("default")))
+#else
+#define TACIT_API
+#endif
+
+typedef enum tacit_status {
+  TACIT_OK = 0,
+  TACIT_DAMAGED = 1,       /* the data is damaged, or a check failed */
+  TACIT_USAGE = 2,         /* an argument makes no sense */
+  TACIT_MODEL = 3,         /* the model needed is not here, or the one given cannot be used */
+  TACIT_IO = 4,            /* reading or writing failed */
+  TACIT_CANCELLED = 5,     /* the progress function asked to stop */
+  TACIT_OUT_OF_MEMORY = 6  /* an allocation failed */
+} tacit_status;
+
+/* The library's version, "0.1.0". Static. */
+TACIT_API const char *tacit_version(void);
+
+/* The last error of this thread as one sentence without a newline, "" if none. Valid until the next call into the
+ * library by this thread. */
+TACIT_API const char *tacit_last_error(void);
+
+/* Frees a buffer that a tacit function returned. NULL is fine. */
+TACIT_API void tacit_free(void *buffer);
+
+/* ---- Models ---------------------------------------------------------------------------------------------------- */
+
+typedef struct tacit_model tacit_model;
+
+/* Opens the model that is linked into the library. */
+TACIT_API tacit_status tacit_model_open_builtin(tacit_model **model);
+
+/* Opens a GGUF file. The file is hashed (SHA-256) and must not change while the model is open.
+ * Errors: TACIT_IO (cannot be read), TACIT_MODEL (not GGUF, damaged, or a kind that is not supported: says which). */
+TACIT_API tacit_status tacit_model_open(const char *path, tacit_model **model);
+
+/* NULL is fine. */
+TACIT_API void tacit_model_close(tacit_model *model);
+
+typedef struct tacit_model_info {
+  size_t struct_bytes;
+  const char *name;         /* general.name, or the file's name; lives as long as the model */
+  const char *fingerprint;  /* SHA-256 of the model file, 64 hexadecimal digits; lives as long as the model */
+  const char *architecture; /* "llama"; lives as long as the model */
+  uint64_t file_bytes;
+  uint64_t parameter_count;
+  uint64_t multiply_add_count;  /* of one token, attention left out */
+  uint32_t vocabulary_size;
+  uint32_t context_length;      /* as trained */
+  uint32_t default_window;      /* tokens of context that coding uses unless told otherwise */
+  uint64_t lane_bytes;          /* memory of one lane at that window */
+} tacit_model_info;
+
+TACIT_API void tacit_model_info_init(tacit_model_info *info);
+TACIT_API tacit_status tacit_model_get_info(const tacit_model *model, tacit_model_info *info);
+
+/* Token ids of `text` as the model was trained to read it. `add_special` nonzero: BOS and EOS where the model's own
+ * flags ask for them. `*ids` is freed by tacit_free. */
+TACIT_API tacit_status tacit_model_tokenize(const tacit_model *model, const void *text, size_t text_bytes,
+                                            int add_special, int32_t **ids, size_t *id_count);
+
+/* ---- Compression ----------------------------------------------------------------------------------------------- */
+
+typedef struct tacit_progress {
+  uint64_t original_bytes_done;
+  uint64_t original_bytes_total;  /* 0: not known */
+  uint64_t stored_bytes;          /* archive bytes that stand for original_bytes_done */
+  uint64_t tokens_done;           /* tokens that went through the model so far, all passes */
+  int verifying;                  /* 1 while what was written is decoded again */
+} tacit_progress;
+
+/* Called now and then, always from the calling thread. Nonzero: stop with TACIT_CANCELLED. */
+typedef int (*tacit_progress_function)(void *context, const tacit_progress *progress);
+
+typedef struct tacit_options {
+  size_t struct_bytes;
+  const tacit_model *model; /* NULL: the built-in one */
+  uint32_t threads;         /* 0: one per processor of this process */
+  const char *kernel_set;   /* NULL: the fastest here; else "reference", "avx2", "avx512" */
+  uint32_t window;          /* in the archive. Tokens of context; 0: the model's default */
+  uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to 256; 0: 32 */
+  int skip_verification;    /* nonzero: do not decode what was encoded */
+  int overwrite;            /* nonzero: an existing output file is replaced */
+  tacit_progress_function progress; /* may be NULL */
+  void *progress_context;
+} tacit_options;
+
+TACIT_API void tacit_options_init(tacit_options *options);
+
+/* Returns the number of bytes put into `buffer`, 0 at the end, a negative number on failure. */
+typedef int64_t (*tacit_read_function)(void *context, void *buffer, size_t capacity);
+/* Returns 0, or nonzero on failure (TACIT_IO). */
+typedef int (*tacit_write_function)(void *context, const void *data, size_t data_bytes);
+
+/* Sizes after the work. */
+typedef struct tacit_result {
+  size_t struct_bytes;
+  uint64_t original_bytes;
+  uint64_t archive_bytes;
+  uint64_t token_count;     /* tokens that the model coded */
+} tacit_result;
+
+TACIT_API void tacit_result_init(tacit_result *result);
+
+/* The three doors to the same work; `options` NULL: the defaults; `result` may be NULL.
+ *
+ * File: `output_path` appears complete and synced, with the permissions of the input, or not at all.
+ * Buffer: `*output` is freed by tacit_free.
+ * Stream: compression holds one group (at most 64 MiB of input) in memory, decompression the whole archive; what was
+ * written before an error is a prefix of the right output.
+ *
+ * Errors of compression: TACIT_IO, TACIT_CANCELLED; TACIT_DAMAGED when the check of the written archive failed (the
+ * machine or the program is faulty: nothing is left behind). Errors of decompression: TACIT_DAMAGED (says which
+ * block), TACIT_MODEL (names the model that the archive needs), TACIT_IO, TACIT_CANCELLED. */
+TACIT_API tacit_status tacit_compress_file(const tacit_options *options, const char *input_path,
+                                           const char *output_path, tacit_result *result);
+TACIT_API tacit_status tacit_decompress_file(const tacit_options *options, const char *input_path,
+                                             const char *output_path, tacit_result *result);
+
+TACIT_API tacit_status tacit_compress_buffer(const tacit_options *options, const void *input, size_t input_bytes,
+                                             void **output, size_t *output_bytes);
+TACIT_API tacit_status tacit_decompress_buffer(const tacit_options *options, const void *input, size_t input_bytes,
+                                               void **output, size_t *output_bytes);
+
+TACIT_API tacit_status tacit_compress_stream(const tacit_options *options, tacit_read_function read,
+                                             void *read_context, tacit_write_function write, void *write_context,
+                                             tacit_result *result);
+/* `write` NULL: decode and check only. All damaged blocks are then named in the error, not only the first. */
+TACIT_API tacit_status tacit_decompress_stream(const tacit_options *options, tacit_read_function read,
+                                               void *read_context, tacit_write_function write, void *write_context,
+                                               tacit_result *result);
+
+/* What an archive says of itself. Needs no model; checks the frame (header, index, footer), not the blocks. */
+typedef struct tacit_archive_info {
+  size_t struct_bytes;
+  uint32_t format_version;
+  uint32_t contract;              /* number of the numeric contract */
+  char model_name[256];
+  char model_fingerprint[65];
+  int model_is_builtin;
+  uint32_t window;
+  uint64_t original_bytes;
+  uint64_t archive_bytes;
+  uint64_t block_count;
+  uint64_t segment_count;         /* all kinds */
+  uint64_t model_segment_count;   /* coded by the model; the others by zstd or stored as they are */
+  uint64_t model_original_bytes;  /* original bytes in them */
+  uint64_t model_coded_bytes;     /* their code streams */
+  uint64_t token_count;           /* tokens in them */
+} tacit_archive_info;
+
+TACIT_API void tacit_archive_info_init(tacit_archive_info *info);
+TACIT_API tacit_status tacit_info_file(const char *path, tacit_archive_info *info);
+TACIT_API tacit_status tacit_info_buffer(const void *archive, size_t archive_bytes, tacit_archive_info *info);
+
+/* ---- Looking at a model ---------------------------------------------------------------------------------------- */
+
+/* Called once per position, ascending, with the vocabulary_size logits of the token after it. Nonzero: stop. */
+typedef int (*tacit_logits_function)(void *context, size_t position, const float *logits);
+
+/* Logits of the numeric contract for each position of one sequence, as they are coded with: nothing is added in
+ * front (pass BOS yourself). Of `options`, the model, threads, kernel_set and window are used; window 0 means full
+ * attention over the sequence here. */
+TACIT_API tacit_status tacit_logits(const tacit_options *options, const int32_t *ids, size_t id_count,
+                                    tacit_logits_function receive, void *context);
+
+typedef struct tacit_sampler {
+  size_t struct_bytes;
+  double temperature; /* 0: always the most likely token. Default 1 */
+  uint32_t top_k;     /* keep the k most likely; 0: all */
+  double top_p;       /* keep the smallest set of most likely tokens that holds this probability; 1: all */
+  double min_p;       /* keep tokens at least this times as likely as the most likely one; 0: all */
+  uint64_t seed;      /* the same seed gives the same text, on every machine */
+} tacit_sampler;
+
+TACIT_API void tacit_sampler_init(tacit_sampler *sampler);
+
+/* Called with the bytes of each new token. Nonzero: stop. */
+typedef int (*tacit_text_function)(void *context, const char *text, size_t text_bytes);
+
+/* Writes `token_count` tokens after `prompt`, or fewer if the model ends its text (EOS) and `stop_at_eos`. The settings
+ * apply in the order temperature, top_k, top_p, min_p. */
+TACIT_API tacit_status tacit_generate(const tacit_options *options, const tacit_sampler *sampler, const void *prompt,
+                                      size_t prompt_bytes, size_t token_count, int stop_at_eos,
+                                      tacit_text_function receive, void *context);
+
+/* The kernel sets that this machine can run, best first: "avx512,avx2,reference". Static. */
+TACIT_API const char *tacit_kernel_sets(void);
+
+/* Async-signal-safe: removes the temporary files of outputs that are not complete. For a client's signal handler,
+ * just before it ends the process. */
+TACIT_API void tacit_remove_unfinished_outputs(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,571 @@
+// SPDX-License-Identifier: MIT
+// The C API over the library: checks arguments, turns results and exceptions into status codes and the thread's last
+// error. Logic lives in src/codec.
+#include <tacit/tacit.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "api/builtin_model.h"
+#include "base/float_environment.h"
+#include "base/limits.h"
+#include "codec/generate.h"
+#include "codec/lockstep.h"
+#include "codec/streams.h"
+
+struct tacit_model {
+  std::shared_ptr<const tacit::LoadedModel> loaded;
+};
+
+namespace tacit {
+namespace {
+
+// The numbers of ErrorCode are those of tacit_status.
+static_assert(static_cast<int>(ErrorCode::kDamaged) == TACIT_DAMAGED);
+static_assert(static_cast<int>(ErrorCode::kUsage) == TACIT_USAGE);
+static_assert(static_cast<int>(ErrorCode::kModel) == TACIT_MODEL);
+static_assert(static_cast<int>(ErrorCode::kIo) == TACIT_IO);
+static_assert(static_cast<int>(ErrorCode::kCancelled) == TACIT_CANCELLED);
+static_assert(static_cast<int>(ErrorCode::kOutOfMemory) == TACIT_OUT_OF_MEMORY);
+
+std::string& last_error() {
+  thread_local std::string message;
+  return message;
+}
+
+// Runs body(), which returns a Status. No exception leaves the library.
+template <class Body>
+tacit_status guarded(Body body) {
+  const DefaultFloatEnvironment environment;
+  try {
+    last_error().clear();
+    const Status status = body();
+    if (status.ok()) return TACIT_OK;
+    last_error() = status.error().message;
+    return static_cast<tacit_status>(status.error().code);
+  } catch (const std::bad_alloc&) {
+    last_error() = "out of memory";
+    return TACIT_OUT_OF_MEMORY;
+  } catch (const std::exception& exception) {
+    last_error() = exception.what();
+    return TACIT_OUT_OF_MEMORY;  // what else the standard library throws here is a failed thread or length
+  }
+}
+
+// A struct of the caller's, which may be of an older version and so shorter; missing fields keep their defaults.
+template <class T>
+Result<T> read_struct(const T* given, T defaults, const char* name) {
+  if (given == nullptr) return defaults;
+  if (given->struct_bytes < sizeof(std::size_t) || given->struct_bytes > sizeof(T)) {
+    return usage_error(std::string(name) + ".struct_bytes: found " + std::to_string(given->struct_bytes) +
+                       ", expected what " + name + "_init sets");
+  }
+  std::memcpy(&defaults, given, given->struct_bytes);
+  return defaults;
+}
+
+template <class T>
+void write_struct(T* target, T value) {
+  value.struct_bytes = std::min(target->struct_bytes, sizeof(T));
+  std::memcpy(target, &value, value.struct_bytes);
+}
+
+// The options of one call with what they stand for.
+struct Call {
+  tacit_options options{};
+  const kernels::Kernels* kernels = nullptr;
+  std::shared_ptr<const LoadedModel> model;  // null until needed, or the caller's
+  std::unique_ptr<ThreadPool> pool;
+
+  [[nodiscard]] CodecOptions codec_options(std::uint64_t original_bytes_total) const {
+    CodecOptions result;
+    result.kernels = kernels;
+    result.pool = pool.get();
+    result.window = options.window;
+    if (options.lane_count != 0) result.lane_max = options.lane_count;
+    result.verify = options.skip_verification == 0;
+    if (options.progress == nullptr) return result;
+    result.progress = [this, original_bytes_total](const Progress& progress) -> Status {
+      const tacit_progress report = {progress.original_bytes_done, original_bytes_total, progress.stored_bytes,
+                                     progress.tokens_done, progress.verifying ? 1 : 0};
+      if (options.progress(options.progress_context, &report) == 0) return {};
+      return Error{ErrorCode::kCancelled, "stopped by the progress function"};
+    };
+    return result;
+  }
+};
+
+Result<Call> begin_call(const tacit_options* given) {
+  Call call;
+  tacit_options_init(&call.options);
+  TACIT_ASSIGN(call.options, read_struct(given, call.options, "tacit_options"));
+  const char* kernel_set = call.options.kernel_set != nullptr ? call.options.kernel_set : "";
+  call.kernels = kernels::find_kernels(kernel_set);
+  if (call.kernels == nullptr) {
+    return usage_error(std::string("kernel set: found \"") + kernel_set + "\", expected one of " + tacit_kernel_sets());
+  }
+  if (call.options.lane_count > 256) {
+    return usage_error("lane count: found " + std::to_string(call.options.lane_count) + ", expected at most 256");
+  }
+  const std::uint32_t window = call.options.window;
+  if (window != 0 && (window < limits::kWindowMin || window > limits::kWindowMax)) {
+    return usage_error("window: found " + std::to_string(window) + ", expected " + std::to_string(limits::kWindowMin) +
+                       " to " + std::to_string(limits::kWindowMax));
+  }
+  if (call.options.threads > 1024) {
+    return usage_error("threads: found " + std::to_string(call.options.threads) + ", expected at most 1024");
+  }
+  if (call.options.model != nullptr) call.model = call.options.model->loaded;
+  call.pool = std::make_unique<ThreadPool>(call.options.threads);
+  return call;
+}
+
+// As begin_call, and the model is there: the caller's or the built-in one.
+Result<Call> begin_model_call(const tacit_options* given) {
+  TACIT_ASSIGN(Call call, begin_call(given));
+  if (call.model == nullptr) {
+    TACIT_ASSIGN(call.model, builtin_model());
+  }
+  return call;
+}
+
+std::string describe(const std::string& name, const Sha256& fingerprint) {
+  return "\"" + name + "\" (SHA-256 " + to_hex(fingerprint) + ")";
+}
+
+// The model that an archive names, if it is the caller's or the built-in one.
+ModelFinder model_finder(Call& call) {
+  return [&call](const archive::Header& header) -> Result<const LoadedModel*> {
+    if (call.model != nullptr && call.model->fingerprint == header.model_fingerprint) return call.model.get();
+    if (header.model_fingerprint == builtin_model_fingerprint()) {
+      TACIT_ASSIGN(call.model, builtin_model());
+      return call.model.get();
+    }
+    const std::string given = call.model == nullptr
+                                  ? "none was given and the built-in one is another"
+                                  : "the one given is " + describe(call.model->name, call.model->fingerprint);
+    return model_error("the archive needs the model " + describe(header.model_name, header.model_fingerprint) + "; " +
+                       given);
+  };
+}
+
+void report(tacit_result* result, const StreamResult& stream) {
+  if (result == nullptr) return;
+  tacit_result value{};
+  value.original_bytes = stream.original_bytes;
+  value.archive_bytes = stream.archive_bytes;
+  value.token_count = stream.token_count;
+  write_struct(result, value);
+}
+
+Status compress(Call& call, std::uint64_t total, const ByteSource& source, const ByteSink& sink, tacit_result* result) {
+  if (call.options.window == 0) call.options.window = call.model->default_window();
+  TACIT_ASSIGN(const StreamResult stream, compress_stream(*call.model, call.codec_options(total), source, sink));
+  report(result, stream);
+  return {};
+}
+
+Status decompress(Call& call, ByteSpan archive, const ByteSink& sink, tacit_result* result) {
+  TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
+  const ModelFinder finder = model_finder(call);
+  TACIT_ASSIGN(const StreamResult stream,
+               decompress_archive(archive, finder, call.codec_options(reader.original_bytes()), sink));
+  report(result, stream);
+  return {};
+}
+
+// An input file, read from start to end.
+class InputFile {
+ public:
+  static Result<std::unique_ptr<InputFile>> open(const std::string& path) {
+    auto file = std::make_unique<InputFile>();
+    file->path_ = path;
+    file->descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file->descriptor_ < 0 || ::fstat(file->descriptor_, &file->info_) != 0) return file->failed("open");
+    if (!S_ISDIR(file->info_.st_mode)) return file;
+    errno = EISDIR;
+    return file->failed("read");
+  }
+  InputFile() = default;
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+
+  Result<std::size_t> read(std::span<std::uint8_t> buffer) {
+    std::size_t count = 0;
+    while (count < buffer.size()) {
+      const ssize_t got = ::read(descriptor_, buffer.data() + count, buffer.size() - count);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return failed("read");
+      if (got == 0) break;
+      count += static_cast<std::size_t>(got);
+    }
+    return count;
+  }
+
+  // Errors: kUsage where `path` is this very file.
+  [[nodiscard]] Status must_not_be(const std::string& path) const {
+    struct stat other {};
+    if (::stat(path.c_str(), &other) != 0 || other.st_dev != info_.st_dev || other.st_ino != info_.st_ino) return {};
+    return usage_error(path_ + ": input and output are the same file");
+  }
+
+  [[nodiscard]] std::uint64_t size() const { return S_ISREG(info_.st_mode) ? static_cast<std::uint64_t>(info_.st_size) : 0; }
+  [[nodiscard]] std::uint32_t mode() const { return S_ISREG(info_.st_mode) ? info_.st_mode & 0777 : 0; }
+
+ private:
+  [[nodiscard]] Error failed(const char* action) const {
+    return io_error(path_ + ": cannot " + action + ": " + std::strerror(errno));
+  }
+  std::string path_;
+  int descriptor_ = -1;
+  struct stat info_ {};
+};
+
+ByteSource callback_source(tacit_read_function read, void* context) {
+  return [read, context](std::span<std::uint8_t> buffer) -> Result<std::size_t> {
+    std::size_t count = 0;
+    while (count < buffer.size()) {
+      const std::int64_t got = read(context, buffer.data() + count, buffer.size() - count);
+      if (got < 0 || static_cast<std::uint64_t>(got) > buffer.size() - count) return io_error("reading the input failed");
+      if (got == 0) break;
+      count += static_cast<std::size_t>(got);
+    }
+    return count;
+  };
+}
+
+ByteSink callback_sink(tacit_write_function write, void* context) {
+  if (write == nullptr) return {};
+  return [write, context](ByteSpan bytes) -> Status {
+    if (write(context, bytes.data(), bytes.size()) != 0) return io_error("writing the output failed");
+    return {};
+  };
+}
+
+ByteSource memory_source(ByteSpan bytes) {
+  return [bytes](std::span<std::uint8_t> buffer) mutable -> Result<std::size_t> {
+    const std::size_t count = std::min(buffer.size(), bytes.size());
+    std::copy_n(bytes.begin(), count, buffer.begin());
+    bytes = bytes.subspan(count);
+    return count;
+  };
+}
+
+ByteSink memory_sink(ByteVector& out) {
+  return [&out](ByteSpan bytes) -> Status {
+    append_bytes(out, bytes);
+    return {};
+  };
+}
+
+Result<ByteVector> read_all(const ByteSource& source) {
+  ByteVector bytes;
+  while (true) {
+    const std::size_t begin = bytes.size();
+    bytes.resize(std::max<std::size_t>(64 * 1024, 2 * begin));
+    TACIT_ASSIGN(const std::size_t count, source(std::span(bytes).subspan(begin)));
+    const bool end = begin + count < bytes.size();
+    bytes.resize(begin + count);
+    if (end) return bytes;
+  }
+}
+
+// Hands a copy to the caller, who frees it with tacit_free. malloc(0) may be NULL, which would look like a failure.
+Status hand_over(ByteSpan bytes, void** data, std::size_t* size) {
+  *data = std::malloc(std::max<std::size_t>(bytes.size(), 1));
+  if (*data == nullptr) throw std::bad_alloc();
+  if (!bytes.empty()) std::memcpy(*data, bytes.data(), bytes.size());
+  *size = bytes.size();
+  return {};
+}
+
+ByteSpan span_of(const void* data, std::size_t size) { return {static_cast<const std::uint8_t*>(data), size}; }
+
+Status require(bool condition, const char* what) {
+  if (condition) return {};
+  return usage_error(std::string(what) + " must not be NULL");
+}
+
+Status fill_archive_info(ByteSpan archive, tacit_archive_info* out) {
+  TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
+  const archive::Header& header = reader.header();
+  tacit_archive_info info{};
+  info.format_version = header.format_version;
+  info.contract = header.contract;
+  std::memcpy(info.model_name, header.model_name.data(), header.model_name.size());
+  std::memcpy(info.model_fingerprint, to_hex(header.model_fingerprint).data(), 64);
+  info.model_is_builtin = header.model_fingerprint == builtin_model_fingerprint() ? 1 : 0;
+  info.window = header.window;
+  info.original_bytes = reader.original_bytes();
+  info.archive_bytes = archive.size();
+  info.block_count = reader.blocks().size();
+  for (std::size_t i = 0; i < reader.blocks().size(); ++i) {
+    TACIT_ASSIGN(const archive::Block block, reader.read_block(i));
+    std::uint64_t model_bytes = block.original_bytes;
+    bool any_model = false;
+    info.segment_count += block.segments.size();
+    for (const archive::Segment& segment : block.segments) {
+      model_bytes -= std::min(model_bytes, segment.original_bytes);
+      if (segment.method != archive::Method::kModel) continue;
+      any_model = true;
+      ++info.model_segment_count;
+      info.model_coded_bytes += segment.payload.size();
+      info.token_count += segment.token_count;
+    }
+    if (any_model) info.model_original_bytes += model_bytes;
+  }
+  write_struct(out, info);
+  return {};
+}
+
+}  // namespace
+}  // namespace tacit
+
+using namespace tacit;
+
+extern "C" {
+
+const char* tacit_version(void) { return "0.1.0"; }
+
+const char* tacit_last_error(void) { return last_error().c_str(); }
+
+void tacit_free(void* buffer) { std::free(buffer); }
+
+tacit_status tacit_model_open_builtin(tacit_model** model) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(model != nullptr, "model"));
+    TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, builtin_model());
+    *model = new tacit_model{std::move(loaded)};
+    return {};
+  });
+}
+
+tacit_status tacit_model_open(const char* path, tacit_model** model) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(path != nullptr, "path"));
+    TACIT_TRY(require(model != nullptr, "model"));
+    TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, LoadedModel::open(path));
+    *model = new tacit_model{std::move(loaded)};
+    return {};
+  });
+}
+
+void tacit_model_close(tacit_model* model) { delete model; }
+
+void tacit_model_info_init(tacit_model_info* info) {
+  *info = {};
+  info->struct_bytes = sizeof(*info);
+}
+
+tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* info) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(model != nullptr, "model"));
+    TACIT_TRY(require(info != nullptr, "info"));
+    const LoadedModel& loaded = *model->loaded;
+    const Config& config = loaded.model.config;
+    tacit_model_info value{};
+    value.name = loaded.name.c_str();
+    value.fingerprint = loaded.fingerprint_hex.c_str();
+    value.architecture = config.architecture.c_str();
+    value.file_bytes = loaded.file_bytes;
+    value.parameter_count = loaded.parameter_count;
+    value.multiply_add_count = loaded.model.multiply_adds_per_token();
+    value.vocabulary_size = config.vocabulary_size;
+    value.context_length = config.context_length;
+    value.default_window = loaded.default_window();
+    value.lane_bytes = Lockstep::lane_bytes(config, value.default_window);
+    write_struct(info, value);
+    return {};
+  });
+}
+
+tacit_status tacit_model_tokenize(const tacit_model* model, const void* text, size_t text_bytes, int add_special,
+                                  int32_t** ids, size_t* id_count) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(model != nullptr, "model"));
+    TACIT_TRY(require(text != nullptr || text_bytes == 0, "text"));
+    TACIT_TRY(require(ids != nullptr && id_count != nullptr, "ids and id_count"));
+    TACIT_TRY(model->loaded->require_tokenizer());
+    const std::vector<TokenId> tokens = model->loaded->tokenizer->tokenize(span_of(text, text_bytes), add_special != 0);
+    void* data = nullptr;
+    std::size_t size = 0;
+    TACIT_TRY(hand_over(span_of(tokens.data(), tokens.size() * sizeof(TokenId)), &data, &size));
+    *ids = static_cast<std::int32_t*>(data);
+    *id_count = tokens.size();
+    return {};
+  });
+}
+
+void tacit_options_init(tacit_options* options) {
+  *options = {};
+  options->struct_bytes = sizeof(*options);
+}
+
+void tacit_result_init(tacit_result* result) {
+  *result = {};
+  result->struct_bytes = sizeof(*result);
+}
+
+tacit_status tacit_compress_file(const tacit_options* options, const char* input_path, const char* output_path,
+                                 tacit_result* result) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(input_path != nullptr && output_path != nullptr, "paths"));
+    TACIT_ASSIGN(Call call, begin_model_call(options));
+    TACIT_ASSIGN(const std::unique_ptr<InputFile> input, InputFile::open(input_path));
+    TACIT_TRY(input->must_not_be(output_path));
+    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0));
+    const ByteSource source = [&](std::span<std::uint8_t> buffer) { return input->read(buffer); };
+    const ByteSink sink = [&](ByteSpan bytes) { return output.write(bytes); };
+    TACIT_TRY(compress(call, input->size(), source, sink, result));
+    return output.commit(input->mode());
+  });
+}
+
+tacit_status tacit_decompress_file(const tacit_options* options, const char* input_path, const char* output_path,
+                                   tacit_result* result) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(input_path != nullptr && output_path != nullptr, "paths"));
+    TACIT_ASSIGN(Call call, begin_call(options));
+    TACIT_ASSIGN(const std::unique_ptr<InputFile> input, InputFile::open(input_path));
+    TACIT_TRY(input->must_not_be(output_path));
+    TACIT_ASSIGN(const MappedFile archive, MappedFile::open(input_path));
+    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0));
+    const ByteSink sink = [&](ByteSpan bytes) { return output.write(bytes); };
+    if (Status status = decompress(call, archive.bytes(), sink, result); !status.ok()) {
+      return status.error().code == ErrorCode::kIo ? status.error() : status.error().in(input_path);
+    }
+    return output.commit(input->mode());
+  });
+}
+
+tacit_status tacit_compress_buffer(const tacit_options* options, const void* input, size_t input_bytes, void** output,
+                                   size_t* output_bytes) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(input != nullptr || input_bytes == 0, "input"));
+    TACIT_TRY(require(output != nullptr && output_bytes != nullptr, "output and output_bytes"));
+    TACIT_ASSIGN(Call call, begin_model_call(options));
+    ByteVector archive;
+    TACIT_TRY(compress(call, input_bytes, memory_source(span_of(input, input_bytes)), memory_sink(archive), nullptr));
+    return hand_over(archive, output, output_bytes);
+  });
+}
+
+tacit_status tacit_decompress_buffer(const tacit_options* options, const void* input, size_t input_bytes,
+                                     void** output, size_t* output_bytes) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(input != nullptr || input_bytes == 0, "input"));
+    TACIT_TRY(require(output != nullptr && output_bytes != nullptr, "output and output_bytes"));
+    TACIT_ASSIGN(Call call, begin_call(options));
+    ByteVector original;
+    TACIT_TRY(decompress(call, span_of(input, input_bytes), memory_sink(original), nullptr));
+    return hand_over(original, output, output_bytes);
+  });
+}
+
+tacit_status tacit_compress_stream(const tacit_options* options, tacit_read_function read, void* read_context,
+                                   tacit_write_function write, void* write_context, tacit_result* result) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(read != nullptr && write != nullptr, "read and write"));
+    TACIT_ASSIGN(Call call, begin_model_call(options));
+    return compress(call, 0, callback_source(read, read_context), callback_sink(write, write_context), result);
+  });
+}
+
+tacit_status tacit_decompress_stream(const tacit_options* options, tacit_read_function read, void* read_context,
+                                     tacit_write_function write, void* write_context, tacit_result* result) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(read != nullptr, "read"));
+    TACIT_ASSIGN(Call call, begin_call(options));
+    TACIT_ASSIGN(const ByteVector archive, read_all(callback_source(read, read_context)));
+    return decompress(call, archive, callback_sink(write, write_context), result);
+  });
+}
+
+void tacit_archive_info_init(tacit_archive_info* info) {
+  *info = {};
+  info->struct_bytes = sizeof(*info);
+}
+
+tacit_status tacit_info_file(const char* path, tacit_archive_info* info) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(path != nullptr && info != nullptr, "path and info"));
+    TACIT_ASSIGN(const MappedFile archive, MappedFile::open(path));
+    if (Status status = fill_archive_info(archive.bytes(), info); !status.ok()) return status.error().in(path);
+    return {};
+  });
+}
+
+tacit_status tacit_info_buffer(const void* archive, size_t archive_bytes, tacit_archive_info* info) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require((archive != nullptr || archive_bytes == 0) && info != nullptr, "archive and info"));
+    return fill_archive_info(span_of(archive, archive_bytes), info);
+  });
+}
+
+tacit_status tacit_logits(const tacit_options* options, const int32_t* ids, size_t id_count,
+                          tacit_logits_function receive, void* context) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(ids != nullptr || id_count == 0, "ids"));
+    TACIT_TRY(require(receive != nullptr, "receive"));
+    TACIT_ASSIGN(Call call, begin_model_call(options));
+    return sequence_logits(call.model->model, *call.kernels, *call.pool, call.options.window, {ids, id_count},
+                           [&](std::size_t position, const float* logits) {
+                             return receive(context, position, logits) == 0;
+                           });
+  });
+}
+
+void tacit_sampler_init(tacit_sampler* sampler) {
+  *sampler = {};
+  sampler->struct_bytes = sizeof(*sampler);
+  sampler->temperature = 1;
+  sampler->top_p = 1;
+}
+
+tacit_status tacit_generate(const tacit_options* options, const tacit_sampler* sampler, const void* prompt,
+                            size_t prompt_bytes, size_t token_count, int stop_at_eos, tacit_text_function receive,
+                            void* context) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(prompt != nullptr || prompt_bytes == 0, "prompt"));
+    TACIT_TRY(require(receive != nullptr, "receive"));
+    tacit_sampler settings;
+    tacit_sampler_init(&settings);
+    TACIT_ASSIGN(settings, read_struct(sampler, settings, "tacit_sampler"));
+    TACIT_ASSIGN(Call call, begin_model_call(options));
+    GenerateOptions generation;
+    generation.sampler = {settings.temperature, settings.top_k, settings.top_p, settings.min_p};
+    generation.seed = settings.seed;
+    generation.token_count = token_count;
+    generation.window = call.options.window != 0 ? call.options.window : call.model->default_window();
+    generation.stop_at_eos = stop_at_eos != 0;
+    return generate(*call.model, *call.kernels, *call.pool, generation, span_of(prompt, prompt_bytes),
+                    [&](ByteSpan text) {
+                      return receive(context, reinterpret_cast<const char*>(text.data()), text.size()) == 0;
+                    });
+  });
+}
+
+const char* tacit_kernel_sets(void) {
+  static const std::string names = [] {
+    std::string text;
+    const kernels::KernelList list = kernels::available_kernels();
+    for (std::uint32_t i = 0; i < list.count; ++i) text += (i > 0 ? "," : "") + std::string(list.sets[i]->name);
+    return text;
+  }();
+  return names.c_str();
+}
+
+void tacit_remove_unfinished_outputs(void) { remove_unfinished_outputs(); }
+
+}  // extern "C"

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The model that is linked into the library: loaded once, when first asked for, and shared.
+#pragma once
+
+#include <memory>
+
+#include "codec/loaded_model.h"
+
+namespace tacit {
+
+// Errors: kModel (only if the library was built with a file that is no usable model).
+Result<std::shared_ptr<const LoadedModel>> builtin_model();
+// SHA-256 of its file, without loading it.
+const Sha256& builtin_model_fingerprint();
+
+}  // namespace tacit

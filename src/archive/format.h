@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// The archive's structures as spec/archive.md has them: what the writer writes and the reader reads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+
+namespace tacit::archive {
+
+inline constexpr std::array<std::uint8_t, 8> kMagic = {0x89, 'T', 'C', 'T', 0x0d, 0x0a, 0x1a, 0x0a};
+inline constexpr std::uint16_t kFormatVersion = 0;
+inline constexpr std::uint16_t kContract = 1;
+inline constexpr std::uint8_t kBlockTag = 'B';
+inline constexpr std::uint8_t kIndexTag = 'I';
+inline constexpr std::size_t kFooterBytes = 12;  // u32 size of the index, u64 its hash
+
+struct Header {
+  std::uint16_t format_version = kFormatVersion;
+  std::uint16_t contract = kContract;
+  std::uint32_t window = 0;  // tokens of context, spec/numeric.md section 6
+  Sha256 model_fingerprint{};
+  std::string model_name;
+};
+
+enum class Method : std::uint8_t {
+  kModel = 0,  // a code stream of the model's symbols
+  kZstd = 1,   // one zstd frame
+  kRaw = 2,    // the bytes themselves
+};
+
+// A stretch of a block's bytes that starts with a fresh context. All model segments of a block decode in lockstep.
+struct Segment {
+  Method method = Method::kRaw;
+  std::uint64_t original_bytes = 0;  // not stored for kModel: known when it is decoded
+  std::uint64_t token_count = 0;     // kModel only
+  ByteSpan payload;
+};
+
+struct Block {
+  std::uint64_t original_bytes = 0;
+  std::uint64_t content_hash = 0;  // XXH3-64 of the original bytes
+  std::vector<Segment> segments;
+};
+
+// One line of the index.
+struct BlockEntry {
+  std::uint64_t offset = 0;  // from the start of the archive; not stored, the sum of the sizes before
+  std::uint64_t stored_bytes = 0;
+  std::uint64_t original_bytes = 0;
+};
+
+}  // namespace tacit::archive

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include "archive/reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/limits.h"
+
+namespace tacit::archive {
+namespace {
+
+Error bad_field(std::uint64_t offset, const char* field, const std::string& found, const std::string& expected) {
+  return damaged("offset " + std::to_string(offset) + ": " + field + ": found " + found + ", expected " + expected);
+}
+
+Error too_short(const ByteReader& reader, const char* field) {
+  return bad_field(reader.offset(), field, "the end of the data after " + std::to_string(reader.remaining()) + " bytes",
+                   "more");
+}
+
+std::string hex(std::uint64_t value) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text = "0x";
+  for (int shift = 60; shift >= 0; shift -= 4) text.push_back(kDigits[(value >> shift) & 15]);
+  return text;
+}
+
+// Reads the XXH3-64 that follows `hashed` bytes from the start of `bytes`.
+Status check_hash(ByteSpan bytes, std::size_t hashed, const char* field) {
+  const auto stored = load_unaligned<std::uint64_t>(bytes.data() + hashed);
+  const std::uint64_t computed = xxh3_64(bytes.first(hashed));
+  if (stored != computed) return bad_field(hashed, field, hex(computed), hex(stored));
+  return {};
+}
+
+struct ParsedHeader {
+  Header header;
+  std::size_t size = 0;
+};
+
+Result<ParsedHeader> parse_header(ByteSpan archive) {
+  if (archive.size() < kMagic.size() || !std::equal(kMagic.begin(), kMagic.end(), archive.begin())) {
+    return damaged("offset 0: magic: found " + std::string(archive.empty() ? "an empty file" : "other bytes") +
+                   ", expected those of a tacit archive");
+  }
+  ByteReader reader(archive.subspan(kMagic.size()));
+  Header header;
+  ByteSpan fingerprint;
+  ByteSpan name;
+  std::uint8_t name_bytes = 0;
+  std::uint64_t hash = 0;
+  if (!reader.read(header.format_version) || !reader.read(header.contract) || !reader.read(header.window) ||
+      !reader.read_span(header.model_fingerprint.size(), fingerprint) || !reader.read(name_bytes) ||
+      !reader.read_span(name_bytes, name) || !reader.read(hash)) {
+    return too_short(reader, "header");
+  }
+  const std::size_t size = kMagic.size() + reader.offset();
+  TACIT_TRY(check_hash(archive, size - sizeof(hash), "header hash"));
+  if (header.format_version != kFormatVersion) {
+    return bad_field(8, "format version", std::to_string(header.format_version), std::to_string(kFormatVersion));
+  }
+  if (header.contract != kContract) {
+    return bad_field(10, "numeric contract", std::to_string(header.contract), std::to_string(kContract));
+  }
+  if (header.window < limits::kWindowMin || header.window > limits::kWindowMax) {
+    return bad_field(12, "window", std::to_string(header.window),
+                     std::to_string(limits::kWindowMin) + " to " + std::to_string(limits::kWindowMax));
+  }
+  std::copy(fingerprint.begin(), fingerprint.end(), header.model_fingerprint.begin());
+  header.model_name = as_text(name);
+  return ParsedHeader{header, size};
+}
+
+Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_offset, std::uint64_t first_block) {
+  ByteReader reader(index);
+  std::uint8_t tag = 0;
+  std::uint64_t count = 0;
+  if (!reader.read(tag) || !reader.read_varint(count)) return too_short(reader, "index");
+  if (tag != kIndexTag) return bad_field(index_offset, "index tag", std::to_string(tag), std::to_string(kIndexTag));
+  if (count > reader.remaining() / 2) {  // an entry takes two bytes or more
+    return bad_field(index_offset + 1, "block count", std::to_string(count),
+                     "at most " + std::to_string(reader.remaining() / 2));
+  }
+  std::vector<BlockEntry> entries(count);
+  std::uint64_t offset = first_block;
+  for (BlockEntry& entry : entries) {
+    const std::uint64_t at = index_offset + reader.offset();
+    if (!reader.read_varint(entry.stored_bytes) || !reader.read_varint(entry.original_bytes)) {
+      return too_short(reader, "index entry");
+    }
+    if (entry.stored_bytes > index_offset - offset) {
+      return bad_field(at, "stored size of a block", std::to_string(entry.stored_bytes),
+                       "at most " + std::to_string(index_offset - offset));
+    }
+    if (entry.original_bytes > limits::kBlockBytesMax) {
+      return bad_field(at, "original size of a block", std::to_string(entry.original_bytes),
+                       "at most " + std::to_string(limits::kBlockBytesMax));
+    }
+    entry.offset = offset;
+    offset += entry.stored_bytes;
+  }
+  if (offset != index_offset) {
+    return bad_field(index_offset, "end of the blocks", std::to_string(offset), std::to_string(index_offset));
+  }
+  if (reader.remaining() != 0) {
+    return bad_field(index_offset + reader.offset(), "end of the index",
+                     std::to_string(reader.remaining()) + " more bytes", "none");
+  }
+  return entries;
+}
+
+Result<Segment> parse_segment(ByteReader& reader, std::uint64_t block_bytes, std::uint64_t& payload_bytes) {
+  const std::size_t offset = reader.offset();
+  std::uint8_t method = 0;
+  std::uint64_t size = 0;
+  if (!reader.read(method) || !reader.read_varint(size) || !reader.read_varint(payload_bytes)) {
+    return too_short(reader, "segment");
+  }
+  Segment segment;
+  if (method > static_cast<std::uint8_t>(Method::kRaw)) {
+    return bad_field(offset, "segment method", std::to_string(method), "0, 1 or 2");
+  }
+  segment.method = static_cast<Method>(method);
+  // Every symbol stands for at least one byte, but for a space prefix.
+  const std::uint64_t limit = segment.method == Method::kModel ? block_bytes + 1 : block_bytes;
+  if (size > limit) {
+    return bad_field(offset + 1, segment.method == Method::kModel ? "token count" : "segment size",
+                     std::to_string(size), "at most " + std::to_string(limit));
+  }
+  (segment.method == Method::kModel ? segment.token_count : segment.original_bytes) = size;
+  return segment;
+}
+
+}  // namespace
+
+Result<Block> parse_block(ByteSpan bytes) {
+  if (bytes.size() < 2 * sizeof(std::uint64_t)) return damaged("block: found " + std::to_string(bytes.size()) + " bytes");
+  const std::size_t hashed = bytes.size() - sizeof(std::uint64_t);
+  TACIT_TRY(check_hash(bytes, hashed, "block hash"));
+  ByteReader reader(bytes.first(hashed));
+  Block block;
+  std::uint8_t tag = 0;
+  std::uint64_t segment_count = 0;
+  if (!reader.read(tag) || !reader.read_varint(block.original_bytes) || !reader.read_varint(segment_count)) {
+    return too_short(reader, "block header");
+  }
+  if (tag != kBlockTag) return bad_field(0, "block tag", std::to_string(tag), std::to_string(kBlockTag));
+  if (block.original_bytes > limits::kBlockBytesMax) {
+    return bad_field(1, "original size", std::to_string(block.original_bytes),
+                     "at most " + std::to_string(limits::kBlockBytesMax));
+  }
+  if (segment_count > limits::kSegmentsMax) {
+    return bad_field(1, "segment count", std::to_string(segment_count),
+                     "at most " + std::to_string(limits::kSegmentsMax));
+  }
+  std::vector<std::uint64_t> payload_bytes(segment_count);
+  for (std::uint64_t& size : payload_bytes) {
+    TACIT_ASSIGN(Segment segment, parse_segment(reader, block.original_bytes, size));
+    block.segments.push_back(segment);
+  }
+  if (!reader.read(block.content_hash)) return too_short(reader, "content hash");
+  for (std::size_t i = 0; i < payload_bytes.size(); ++i) {
+    if (!reader.read_span(payload_bytes[i], block.segments[i].payload)) return too_short(reader, "payload");
+  }
+  if (reader.remaining() != 0) {
+    return bad_field(reader.offset(), "end of the block", std::to_string(reader.remaining()) + " more bytes", "none");
+  }
+  return block;
+}
+
+Result<Reader> Reader::open(ByteSpan archive) {
+  Reader result;
+  result.archive_ = archive;
+  TACIT_ASSIGN(const ParsedHeader parsed, parse_header(archive));
+  result.header_ = parsed.header;
+  const std::size_t body = archive.size() - parsed.size;
+  const auto truncated = [&] {
+    return bad_field(archive.size(), "footer", "the end of the data", "an index: the archive is cut off or damaged");
+  };
+  if (body < kFooterBytes) return truncated();
+  const std::size_t footer = archive.size() - kFooterBytes;
+  const std::uint64_t index_bytes = load_unaligned<std::uint32_t>(archive.data() + footer);
+  if (index_bytes > footer - parsed.size) return truncated();
+  const std::size_t index_offset = footer - static_cast<std::size_t>(index_bytes);
+  if (!check_hash(archive.subspan(index_offset), archive.size() - index_offset - sizeof(std::uint64_t), "index hash").ok()) {
+    return truncated();
+  }
+  TACIT_ASSIGN(result.blocks_, parse_index(archive.subspan(index_offset, index_bytes), index_offset, parsed.size));
+  for (const BlockEntry& entry : result.blocks_) result.original_bytes_ += entry.original_bytes;
+  return result;
+}
+
+Result<Block> Reader::read_block(std::size_t index) const {
+  const BlockEntry& entry = blocks_[index];
+  std::uint64_t first = 0;
+  for (std::size_t i = 0; i < index; ++i) first += blocks_[i].original_bytes;
+  const std::string where = "block " + std::to_string(index) + " (offset " + std::to_string(entry.offset) +
+                            ", original bytes " + std::to_string(first) + " to " +
+                            std::to_string(first + entry.original_bytes) + ")";
+  Result<Block> block = parse_block(archive_.subspan(entry.offset, entry.stored_bytes));
+  if (!block.ok()) return block.error().in(where);
+  if (block.value().original_bytes != entry.original_bytes) {
+    return damaged(where + ": original size: found " + std::to_string(block.value().original_bytes) + ", expected " +
+                   std::to_string(entry.original_bytes) + " as the index says");
+  }
+  return block;
+}
+
+}  // namespace tacit::archive

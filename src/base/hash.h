@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// The two hashes of the archive: SHA-256 names a model, XXH3-64 checks bytes. Thin doors to OpenSSL and xxHash.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+
+namespace tacit {
+
+using Sha256 = std::array<std::uint8_t, 32>;
+
+Sha256 sha256(ByteSpan bytes);
+std::uint64_t xxh3_64(ByteSpan bytes);
+
+// 64 lower-case hexadecimal digits.
+std::string to_hex(const Sha256& digest);
+
+}  // namespace tacit

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Every limit on a number that comes out of a file, with its reason. Parsers read a count, check it here, and only
+// then allocate. A limit is far above what exists today and far below what would exhaust a machine.
+#pragma once
+
+#include <cstdint>
+
+namespace tacit::limits {
+
+// GGUF. The largest public models have some 2,000 tensors and 60 metadata entries.
+inline constexpr std::uint64_t kGgufTensorCountMax = 100'000;
+inline constexpr std::uint64_t kGgufMetadataCountMax = 100'000;
+inline constexpr std::uint64_t kGgufNameBytesMax = 64 * 1024;          // the specification's own limit on keys is 65,535
+inline constexpr std::uint64_t kGgufStringBytesMax = 64 * 1024 * 1024;  // chat templates and tokenizer maps are long
+inline constexpr std::uint64_t kGgufArrayLengthMax = 16 * 1024 * 1024;  // vocabularies reach 262,144; merges twice that
+inline constexpr std::uint32_t kGgufArrayDepthMax = 4;                  // arrays of arrays are legal and unused
+inline constexpr std::uint32_t kGgufDimensionsMax = 4;                  // GGML_MAX_DIMS
+inline constexpr std::uint64_t kGgufAlignmentMax = 1024 * 1024;
+
+// Tokenizer.
+inline constexpr std::uint32_t kVocabularyMax = 1u << 20;  // four times the largest vocabulary met (262,144)
+inline constexpr std::uint32_t kPieceBytesMax = 4096;      // the longest pieces met are 256 blanks
+
+// Model shape.
+inline constexpr std::uint32_t kLayersMax = 1024;
+inline constexpr std::uint32_t kWidthMax = 1u << 20;  // of any matrix side but the vocabulary
+inline constexpr std::uint32_t kHeadsMax = 4096;
+inline constexpr std::uint32_t kHeadDimMax = 1024;  // kernels keep one head on the stack
+inline constexpr std::uint32_t kContextMax = 1u << 24;
+
+// Archive. A group is held in memory by both sides; see spec/archive.md.
+inline constexpr std::uint64_t kBlockBytesMax = 64ull * 1024 * 1024;  // original bytes in one block
+inline constexpr std::uint32_t kSegmentsMax = 1024;                   // segments in one block
+inline constexpr std::uint64_t kStoredBytesMax = kBlockBytesMax + 1024 * 1024;  // stored bytes of one block
+inline constexpr std::uint32_t kModelNameBytesMax = 255;
+inline constexpr std::uint32_t kWindowMin = 16;
+inline constexpr std::uint32_t kWindowMax = 1u << 20;
+
+}  // namespace tacit::limits

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#include "codec/block_codec.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "archive/writer.h"
+#include "codec/fallback.h"
+
+namespace tacit {
+namespace {
+
+// Every strip starts with an empty context, which costs some ten bytes of code (docs/decisions/0003), and with this
+// many tokens at least in each a block loses about 0.3 %.
+constexpr std::size_t kStripTokensMin = 4096;
+
+// The model is given up when after so many symbols a lane, and while it projects to store the block so much larger
+// than zstd does, more work is likely wasted.
+constexpr std::uint64_t kTrialSymbols = 128;
+constexpr double kHopeless = 1.25;
+
+struct Strip {
+  std::span<const TokenId> symbols;
+  ByteSpan bytes;
+};
+
+std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenId> symbols, ByteSpan bytes,
+                              std::uint32_t lane_max) {
+  const std::size_t count = std::clamp<std::size_t>(symbols.size() / kStripTokensMin, 1, lane_max);
+  std::vector<Strip> strips;
+  std::size_t byte = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t begin = symbols.size() * i / count;
+    const std::size_t end = symbols.size() * (i + 1) / count;
+    const std::span<const TokenId> part = symbols.subspan(begin, end - begin);
+    const std::size_t size = tokenizer.decode(part, i == 0).value().size();
+    strips.push_back({part, bytes.subspan(byte, size)});
+    byte += size;
+  }
+  return strips;
+}
+
+Status check_content(const archive::Block& block, ByteSpan bytes) {
+  if (bytes.size() != block.original_bytes) {
+    return damaged("decoded size: found " + std::to_string(bytes.size()) + ", expected " +
+                   std::to_string(block.original_bytes));
+  }
+  if (xxh3_64(bytes) != block.content_hash) return damaged("content hash: the decoded bytes do not have it");
+  return {};
+}
+
+// Stops the encoder, as an error that encode() recognises, once the model projects to lose to zstd by far.
+class Trial {
+ public:
+  Trial(ByteSpan bytes, std::size_t symbol_count, std::size_t lane_count)
+      : bytes_(bytes), symbol_count_(symbol_count), lane_count_(lane_count) {}
+
+  [[nodiscard]] bool hopeless(const LockstepState& state) {
+    if (judged_ || state.symbols_done < kTrialSymbols * lane_count_) return gave_up_;
+    judged_ = true;
+    const double projected = static_cast<double>(state.code_bytes) * static_cast<double>(symbol_count_) /
+                             static_cast<double>(state.symbols_done);
+    gave_up_ = better_fallback(bytes_, static_cast<std::uint64_t>(projected / kHopeless)).has_value();
+    return gave_up_;
+  }
+  [[nodiscard]] bool gave_up() const { return gave_up_; }
+
+ private:
+  ByteSpan bytes_;
+  std::size_t symbol_count_;
+  std::size_t lane_count_;
+  bool judged_ = false;
+  bool gave_up_ = false;
+};
+
+}  // namespace
+
+EncodedBlock BlockCodec::encode_fallback(ByteSpan bytes, const Fallback& fallback) {
+  archive::Block block;
+  block.original_bytes = bytes.size();
+  block.content_hash = xxh3_64(bytes);
+  block.segments.push_back({fallback.method, bytes.size(), 0, fallback.payload});
+  return {archive::serialize_block(block), bytes.size(), 0};
+}
+
+Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const LockstepObserver& observer) {
+  const std::vector<TokenId> symbols = context_.tokenizer.encode(bytes);
+  const std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
+  std::vector<std::span<const TokenId>> strip_symbols;
+  for (const Strip& strip : strips) strip_symbols.push_back(strip.symbols);
+
+  Trial trial(bytes, symbols.size(), strips.size());
+  Result<std::vector<ByteVector>> codes = lockstep_.encode(strip_symbols, [&](const LockstepState& state) -> Status {
+    if (trial.hopeless(state)) return usage_error("given up");
+    return observer(state);
+  });
+  if (trial.gave_up()) return encode_fallback(bytes, smallest_fallback(bytes));
+  if (!codes.ok()) return codes.error();
+
+  EncodedBlock result;
+  result.original_bytes = bytes.size();
+  archive::Block block;
+  block.original_bytes = bytes.size();
+  block.content_hash = xxh3_64(bytes);
+  std::vector<std::optional<Fallback>> fallbacks;
+  for (std::size_t i = 0; i < strips.size(); ++i) {
+    const ByteVector& code = codes.value()[i];
+    fallbacks.push_back(better_fallback(strips[i].bytes, code.size()));
+    if (const std::optional<Fallback>& fallback = fallbacks.back(); fallback.has_value()) {
+      block.segments.push_back({fallback->method, strips[i].bytes.size(), 0, fallback->payload});
+    } else {
+      block.segments.push_back({archive::Method::kModel, 0, strips[i].symbols.size(), code});
+      result.model_token_count += strips[i].symbols.size();
+    }
+  }
+  result.serialized = archive::serialize_block(block);
+  if (const std::optional<Fallback> fallback = better_fallback(bytes, result.serialized.size()); fallback.has_value()) {
+    EncodedBlock alternative = encode_fallback(bytes, *fallback);
+    if (alternative.serialized.size() < result.serialized.size()) return alternative;
+  }
+  return result;
+}
+
+Result<ByteVector> BlockCodec::decode(const archive::Block& block, const LockstepObserver& observer) {
+  std::vector<CodedStrip> strips;
+  for (const archive::Segment& segment : block.segments) {
+    if (segment.method == archive::Method::kModel) strips.push_back({segment.payload, segment.token_count});
+  }
+  std::vector<std::vector<TokenId>> symbols;
+  if (!strips.empty()) {
+    TACIT_ASSIGN(symbols, lockstep_.decode(strips, observer));
+  }
+  ByteVector bytes;
+  std::size_t strip = 0;
+  for (std::size_t i = 0; i < block.segments.size(); ++i) {
+    if (block.segments[i].method == archive::Method::kModel) {
+      TACIT_ASSIGN(const ByteVector text, context_.tokenizer.decode(symbols[strip++], i == 0));
+      append_bytes(bytes, text);
+    } else {
+      TACIT_TRY(decode_fallback(block.segments[i], bytes));
+    }
+    if (bytes.size() > block.original_bytes) break;  // check_content says so
+  }
+  TACIT_TRY(check_content(block, bytes));
+  return bytes;
+}
+
+Result<ByteVector> decode_without_model(const archive::Block& block) {
+  ByteVector bytes;
+  for (const archive::Segment& segment : block.segments) TACIT_TRY(decode_fallback(segment, bytes));
+  TACIT_TRY(check_content(block, bytes));
+  return bytes;
+}
+
+bool needs_model(const archive::Block& block) {
+  return std::any_of(block.segments.begin(), block.segments.end(),
+                     [](const archive::Segment& segment) { return segment.method == archive::Method::kModel; });
+}
+
+}  // namespace tacit

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// Compression. The input is taken a group at a time (spec/archive.md, section 2): its blocks are coded with the model
+// unless zstd stores the whole group smaller, then decoded and compared, then written.
+#include <algorithm>
+#include <optional>
+
+#include "archive/writer.h"
+#include "base/limits.h"
+#include "codec/block_codec.h"
+#include "codec/fallback.h"
+#include "codec/streams.h"
+
+namespace tacit {
+namespace {
+
+constexpr std::size_t kGroupBytes = limits::kBlockBytesMax;  // a group can become a single block
+constexpr std::size_t kBlockBytes = 1024 * 1024;
+
+class Compressor {
+ public:
+  Compressor(const LoadedModel& model, const CodecOptions& options, const ByteSink& sink)
+      : model_(model),
+        options_(options),
+        sink_(sink),
+        context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window},
+        codec_(context_, options.lane_max) {}
+
+  Status begin() {
+    archive::Header header;
+    header.window = options_.window;
+    header.model_fingerprint = model_.fingerprint;
+    header.model_name = model_.name;
+    return write(archive::serialize_header(header));
+  }
+
+  Status add_group(ByteSpan group) {
+    TACIT_ASSIGN(const std::vector<EncodedBlock> blocks, encode_group(group));
+    if (options_.verify) TACIT_TRY(verify(group, blocks));
+    for (const EncodedBlock& block : blocks) {
+      entries_.push_back({0, block.serialized.size(), block.original_bytes});
+      result_.token_count += block.model_token_count;
+      TACIT_TRY(write(block.serialized));
+    }
+    result_.original_bytes += group.size();
+    return {};
+  }
+
+  Result<StreamResult> finish() {
+    TACIT_TRY(write(archive::serialize_index_and_footer(entries_)));
+    return result_;
+  }
+
+ private:
+  Status write(ByteSpan bytes) {
+    result_.archive_bytes += bytes.size();
+    return sink_(bytes);
+  }
+
+  // The blocks of a group, or one zstd block for all of it once that is known to be smaller.
+  Result<std::vector<EncodedBlock>> encode_group(ByteSpan group) {
+    std::vector<EncodedBlock> blocks;
+    std::optional<Fallback> whole;
+    bool asked = false;
+    std::uint64_t stored = 0;
+    for (std::size_t begin = 0; begin < group.size(); begin += kBlockBytes) {
+      const ByteSpan bytes = group.subspan(begin, std::min(kBlockBytes, group.size() - begin));
+      TACIT_ASSIGN(EncodedBlock block, codec_.encode(bytes, observer(begin, bytes.size(), stored, false)));
+      stored += block.serialized.size();
+      tokens_done_ += block.model_token_count;
+      blocks.push_back(std::move(block));
+      if (group.size() <= kBlockBytes) break;  // the block has been compared with zstd already
+      const std::size_t done = begin + bytes.size();
+      const auto projected = static_cast<std::uint64_t>(static_cast<double>(stored) * static_cast<double>(group.size()) /
+                                                        static_cast<double>(done));
+      // Asked once for sure at the end, and early where the blocks so far do badly.
+      if (!asked && (done == group.size() || blocks.size() == 1)) {
+        whole = better_fallback(group, projected);
+        asked = whole.has_value();
+      }
+      if (whole.has_value() && whole->payload.size() < stored) return one_block(BlockCodec::encode_fallback(group, *whole));
+    }
+    return blocks;
+  }
+
+  static std::vector<EncodedBlock> one_block(EncodedBlock block) {
+    std::vector<EncodedBlock> blocks;
+    blocks.push_back(std::move(block));
+    return blocks;
+  }
+
+  Status verify(ByteSpan group, const std::vector<EncodedBlock>& blocks) {
+    std::size_t begin = 0;
+    std::uint64_t stored = 0;
+    for (const EncodedBlock& block : blocks) {
+      TACIT_ASSIGN(const archive::Block parsed, archive::parse_block(block.serialized));
+      Result<ByteVector> decoded = codec_.decode(parsed, observer(begin, block.original_bytes, stored, true));
+      if (!decoded.ok() && decoded.error().code != ErrorCode::kDamaged) return decoded.error();
+      const ByteSpan expected = group.subspan(begin, block.original_bytes);
+      if (!decoded.ok() || !std::equal(expected.begin(), expected.end(), decoded.value().begin(), decoded.value().end())) {
+        return damaged("the check failed: original bytes " + std::to_string(result_.original_bytes + begin) + " to " +
+                       std::to_string(result_.original_bytes + begin + block.original_bytes) +
+                       " do not decode to what was encoded. The machine or the program is faulty; nothing was kept");
+      }
+      begin += block.original_bytes;
+      stored += block.serialized.size();
+      tokens_done_ += block.model_token_count;
+    }
+    return {};
+  }
+
+  LockstepObserver observer(std::size_t group_offset, std::size_t block_bytes, std::uint64_t stored, bool verifying) {
+    const Progress base{result_.original_bytes + group_offset, result_.archive_bytes + stored, tokens_done_, verifying};
+    return [this, base, block_bytes](const LockstepState& state) -> Status {
+      if (!options_.progress) return {};
+      Progress progress = base;
+      progress.original_bytes_done += static_cast<std::uint64_t>(static_cast<double>(block_bytes) * state.share_done);
+      progress.stored_bytes += state.code_bytes;
+      progress.tokens_done += state.symbols_done;
+      return options_.progress(progress);
+    };
+  }
+
+  const LoadedModel& model_;
+  const CodecOptions& options_;
+  const ByteSink& sink_;
+  CodingContext context_;
+  BlockCodec codec_;
+  std::vector<archive::BlockEntry> entries_;
+  StreamResult result_;
+  std::uint64_t tokens_done_ = 0;  // through the model, both passes
+};
+
+// Grows with the input, so that a small one takes little memory.
+Result<ByteVector> read_group(const ByteSource& source) {
+  ByteVector group;
+  while (group.size() < kGroupBytes) {
+    const std::size_t begin = group.size();
+    group.resize(std::min(kGroupBytes, std::max<std::size_t>(64 * 1024, 2 * begin)));
+    TACIT_ASSIGN(const std::size_t count, source(std::span(group).subspan(begin)));
+    const bool end = begin + count < group.size();
+    group.resize(begin + count);
+    if (end) break;
+  }
+  return group;
+}
+
+}  // namespace
+
+Result<StreamResult> compress_stream(const LoadedModel& model, const CodecOptions& options, const ByteSource& source,
+                                     const ByteSink& sink) {
+  TACIT_TRY(model.require_tokenizer());
+  Compressor compressor(model, options, sink);
+  TACIT_TRY(compressor.begin());
+  while (true) {
+    TACIT_ASSIGN(const ByteVector group, read_group(source));
+    if (group.empty()) break;
+    TACIT_TRY(compressor.add_group(group));
+    if (group.size() < kGroupBytes) break;
+  }
+  return compressor.finish();
+}
+
+}  // namespace tacit

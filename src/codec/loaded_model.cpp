@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "codec/loaded_model.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+
+namespace tacit {
+namespace {
+
+// Attention costs time and memory in proportion to the window; most of the gain is there after 256 tokens.
+constexpr std::uint32_t kDefaultWindowMax = 512;
+
+std::string base_name(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+Status load_tokenizer(const gguf::File& file, LoadedModel& loaded) {
+  Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::load(file);
+  if (!tokenizer.ok()) {
+    loaded.tokenizer_error = tokenizer.error().message;
+    return {};
+  }
+  const std::uint32_t vocabulary = tokenizer.value()->vocabulary_size();
+  if (vocabulary > loaded.model.config.vocabulary_size) {
+    return model_error(file.name() + ": tokenizer.ggml.tokens: found " + std::to_string(vocabulary) +
+                       " tokens, expected at most the " + std::to_string(loaded.model.config.vocabulary_size) +
+                       " rows of token_embd.weight");
+  }
+  loaded.tokenizer = std::move(tokenizer).value();
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<LoadedModel>> LoadedModel::load(ByteSpan bytes, const std::string& file_name) {
+  auto loaded = std::make_unique<LoadedModel>();
+  TACIT_ASSIGN(const gguf::File file, gguf::File::parse(bytes, file_name));
+  TACIT_ASSIGN(loaded->model, Model::load(file));
+  TACIT_TRY(load_tokenizer(file, *loaded));
+  TACIT_ASSIGN(const std::string_view name, file.string_or("general.name", ""));
+  loaded->name = std::string(name.empty() ? std::string_view(file_name) : name).substr(0, limits::kModelNameBytesMax);
+  loaded->fingerprint = sha256(bytes);
+  loaded->fingerprint_hex = to_hex(loaded->fingerprint);
+  loaded->file_bytes = bytes.size();
+  for (const gguf::Tensor& tensor : file.tensors()) loaded->parameter_count += tensor.element_count();
+  return loaded;
+}
+
+Result<std::unique_ptr<LoadedModel>> LoadedModel::open(const std::string& path) {
+  TACIT_ASSIGN(MappedFile mapping, MappedFile::open(path));
+  TACIT_ASSIGN(std::unique_ptr<LoadedModel> loaded, load(mapping.bytes(), base_name(path)));
+  loaded->mapping = std::move(mapping);
+  return loaded;
+}
+
+Status LoadedModel::require_tokenizer() const {
+  if (tokenizer != nullptr) return {};
+  return model_error(tokenizer_error);
+}
+
+std::uint32_t LoadedModel::default_window() const {
+  return std::clamp(model.config.context_length, limits::kWindowMin, kDefaultWindowMax);
+}
+
+}  // namespace tacit

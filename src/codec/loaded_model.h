@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// A model file with all that is made of it once: fingerprint, weights, tokenizer.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/result.h"
+#include "model/model.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tacit {
+
+struct LoadedModel {
+  std::string name;  // general.name, or the file's name
+  Sha256 fingerprint{};
+  std::string fingerprint_hex;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t parameter_count = 0;
+  Model model;
+  // Null where the file has no usable tokenizer, and why: such a model computes logits, but codes no text.
+  std::unique_ptr<Tokenizer> tokenizer;
+  std::string tokenizer_error;
+  std::optional<MappedFile> mapping;  // absent for the built-in model
+
+  // `bytes` must outlive the result. Errors: kModel.
+  static Result<std::unique_ptr<LoadedModel>> load(ByteSpan bytes, const std::string& file_name);
+  // Errors: kIo, kModel.
+  static Result<std::unique_ptr<LoadedModel>> open(const std::string& path);
+
+  // Error kModel where there is no tokenizer.
+  [[nodiscard]] Status require_tokenizer() const;
+  // Tokens of context that coding uses unless told otherwise (docs/decisions/0002).
+  [[nodiscard]] std::uint32_t default_window() const;
+};
+
+}  // namespace tacit

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include "codec/lockstep.h"
+
+#include <algorithm>
+#include <memory>
+
+namespace tacit {
+namespace {
+
+// Steps that encoding runs through the model at once: with few lanes more, so that there are rows enough.
+constexpr std::uint32_t kChunkMax = 64;
+constexpr std::uint32_t kChunkOfManyLanes = 16;
+constexpr std::size_t kManyLanes = 4;
+
+// The two directions differ in who knows the next symbol.
+struct EncodePort {
+  std::span<const TokenId> symbols;
+  RangeEncoder encoder;
+
+  [[nodiscard]] std::uint64_t symbol_count() const { return symbols.size(); }
+  [[nodiscard]] std::uint64_t code_bytes() const { return encoder.byte_count(); }
+  void code(std::uint64_t step, const Frequencies& frequencies) {
+    const Interval interval = frequencies.interval_of(static_cast<std::uint32_t>(symbols[step]));
+    encoder.encode(interval.low, interval.size, interval.total);
+  }
+};
+
+struct DecodePort {
+  RangeDecoder decoder;
+  std::uint64_t count;
+  std::vector<TokenId> symbols;
+
+  [[nodiscard]] std::uint64_t symbol_count() const { return count; }
+  [[nodiscard]] std::uint64_t code_bytes() const { return 0; }
+  void code(std::uint64_t, const Frequencies& frequencies) {
+    Interval interval;
+    const std::uint64_t value = decoder.value(frequencies.total());
+    symbols.push_back(static_cast<TokenId>(frequencies.symbol_at(value, interval)));
+    decoder.consume(interval.low, interval.size, interval.total);
+  }
+};
+
+// Some of the lanes, with all that one thread needs to advance them.
+template <class Port>
+class LaneGroup {
+ public:
+  LaneGroup(const CodingContext& context, std::span<Port> ports, std::span<LaneCache> caches, ThreadPool* pool)
+      : tokenizer_(context.tokenizer),
+        ports_(ports),
+        caches_(caches),
+        forward_(context.model, context.kernels, context.window, pool),
+        frequencies_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count()),
+        logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
+        logits_(ports.size() * logits_stride_) {}
+
+  // Steps [first, first + count) of every lane that has so many.
+  void advance(std::uint64_t first, std::uint32_t count) {
+    rows_.clear();
+    first_rows_.clear();
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+      first_rows_.push_back(static_cast<std::uint32_t>(rows_.size()));
+      const std::uint64_t end = std::min(first + count, ports_[i].symbol_count());
+      for (std::uint64_t step = first; step < end; ++step) {
+        rows_.push_back({&caches_[i], static_cast<std::uint32_t>(step), input_token(ports_[i], step)});
+      }
+    }
+    if (rows_.empty() || !status_.ok()) return;
+    forward_.run(rows_);
+    for (std::uint32_t i = 0; i < count && status_.ok(); ++i) code_step(first, i);
+  }
+
+  [[nodiscard]] const Status& status() const { return status_; }
+
+ private:
+  // What the model reads at `step`: the symbol before it.
+  [[nodiscard]] TokenId input_token(const Port& port, std::uint64_t step) const {
+    return step == 0 ? tokenizer_.context_start_token() : tokenizer_.model_token(port.symbols[step - 1]);
+  }
+
+  // The symbols of step first + offset, lane by lane, from the rows of the last run.
+  void code_step(std::uint64_t first, std::uint32_t offset) {
+    active_.clear();
+    active_rows_.clear();
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+      if (first + offset >= ports_[i].symbol_count()) continue;
+      active_.push_back(i);
+      active_rows_.push_back(first_rows_[i] + offset);
+    }
+    if (active_.empty()) return;
+    forward_.logits(active_rows_, logits_.data(), logits_stride_);
+    for (std::size_t i = 0; i < active_.size(); ++i) {
+      status_ = frequencies_.set_softmax(logits_.data() + i * logits_stride_);
+      if (!status_.ok()) return;
+      ports_[active_[i]].code(first + offset, frequencies_);
+    }
+  }
+
+  const Tokenizer& tokenizer_;
+  std::span<Port> ports_;
+  std::span<LaneCache> caches_;
+  Forward forward_;
+  Frequencies frequencies_;
+  std::size_t logits_stride_;
+  std::vector<float> logits_;
+  std::vector<Row> rows_;
+  std::vector<std::uint32_t> first_rows_;   // of each lane, in the last run
+  std::vector<std::size_t> active_;         // lanes that have the step at hand
+  std::vector<std::uint32_t> active_rows_;  // and their rows
+  Status status_;
+};
+
+// As many groups as threads; where lanes are fewer than threads one group whose operations all threads share.
+template <class Port>
+std::vector<std::unique_ptr<LaneGroup<Port>>> make_groups(const CodingContext& context, std::span<Port> ports,
+                                                          std::span<LaneCache> caches) {
+  const std::size_t thread_count = context.pool.thread_count();
+  const bool share = ports.size() < thread_count;
+  const std::size_t group_count = share ? 1 : thread_count;
+  std::vector<std::unique_ptr<LaneGroup<Port>>> groups;
+  for (std::size_t g = 0; g < group_count; ++g) {
+    const std::size_t begin = ports.size() * g / group_count;
+    const std::size_t size = ports.size() * (g + 1) / group_count - begin;
+    groups.push_back(std::make_unique<LaneGroup<Port>>(context, ports.subspan(begin, size), caches.subspan(begin, size),
+                                                       share ? &context.pool : nullptr));
+  }
+  return groups;
+}
+
+}  // namespace
+
+std::uint64_t Lockstep::lane_bytes(const Config& config, std::uint32_t window) {
+  return LaneCache::bytes_needed(config, window, kChunkMax);
+}
+
+template <class Port>
+Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const LockstepObserver& observer) {
+  while (caches_.size() < ports.size()) caches_.emplace_back(context_.model.config, context_.window, kChunkMax);
+  auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()));
+  std::uint64_t step_count = 0;
+  std::uint64_t symbol_count = 0;
+  for (const Port& port : ports) {
+    step_count = std::max(step_count, port.symbol_count());
+    symbol_count += port.symbol_count();
+  }
+  for (std::uint64_t step = 0; step < step_count; step += chunk) {
+    const auto advance = [&](std::uint32_t g) { groups[g]->advance(step, chunk); };
+    if (groups.size() == 1) {
+      advance(0);
+    } else {
+      context_.pool.run(static_cast<std::uint32_t>(groups.size()), advance);
+    }
+    LockstepState state;
+    for (const auto& group : groups) TACIT_TRY(group->status());
+    for (const Port& port : ports) {
+      state.symbols_done += std::min(step + chunk, port.symbol_count());
+      state.code_bytes += port.code_bytes();
+    }
+    state.share_done = static_cast<double>(state.symbols_done) / static_cast<double>(symbol_count);
+    TACIT_TRY(observer(state));
+  }
+  return {};
+}
+
+Result<std::vector<ByteVector>> Lockstep::encode(std::span<const std::span<const TokenId>> strips,
+                                                 const LockstepObserver& observer) {
+  std::vector<EncodePort> ports;
+  for (const std::span<const TokenId> strip : strips) ports.push_back({strip, {}});
+  TACIT_TRY(run(ports, strips.size() < kManyLanes ? kChunkMax : kChunkOfManyLanes, observer));
+  std::vector<ByteVector> codes;
+  for (EncodePort& port : ports) codes.push_back(port.encoder.finish());
+  return codes;
+}
+
+Result<std::vector<std::vector<TokenId>>> Lockstep::decode(std::span<const CodedStrip> strips,
+                                                           const LockstepObserver& observer) {
+  std::vector<DecodePort> ports;
+  for (const CodedStrip& strip : strips) ports.push_back({RangeDecoder(strip.code), strip.symbol_count, {}});
+  TACIT_TRY(run(ports, 1, observer));
+  std::vector<std::vector<TokenId>> symbols;
+  for (DecodePort& port : ports) {
+    if (!port.decoder.exhausted()) return damaged("code stream: found more bytes than its symbols need");
+    symbols.push_back(std::move(port.symbols));
+  }
+  return symbols;
+}
+
+}  // namespace tacit

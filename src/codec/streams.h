@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Bytes in, archive out, and back: the whole job, over any source and sink.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "archive/reader.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/thread_pool.h"
+#include "codec/loaded_model.h"
+#include "kernels/kernels.h"
+
+namespace tacit {
+
+// Fills the buffer as far as it can; fewer bytes than asked for mean the end.
+using ByteSource = std::function<Result<std::size_t>(std::span<std::uint8_t>)>;
+using ByteSink = std::function<Status(ByteSpan)>;
+
+struct Progress {
+  std::uint64_t original_bytes_done = 0;
+  std::uint64_t stored_bytes = 0;
+  std::uint64_t tokens_done = 0;
+  bool verifying = false;
+};
+// An error ends the work with that error.
+using ProgressFunction = std::function<Status(const Progress&)>;
+
+struct StreamResult {
+  std::uint64_t original_bytes = 0;
+  std::uint64_t archive_bytes = 0;
+  std::uint64_t token_count = 0;
+};
+
+struct CodecOptions {
+  const kernels::Kernels* kernels = nullptr;
+  ThreadPool* pool = nullptr;
+  std::uint32_t window = 0;  // compression only; decompression has it from the archive
+  std::uint32_t lane_max = 32;
+  bool verify = true;
+  ProgressFunction progress;
+};
+
+// Errors: kModel, those of source, sink and progress, and kDamaged where the check of an encoded block failed.
+Result<StreamResult> compress_stream(const LoadedModel& model, const CodecOptions& options, const ByteSource& source,
+                                     const ByteSink& sink);
+
+// Gives the model that `header` names. Errors: kModel. Called only if some block needs a model, at most once.
+using ModelFinder = std::function<Result<const LoadedModel*>(const archive::Header& header)>;
+
+// `sink` empty: decodes and checks all blocks, and names all damaged ones in the error. Errors: kDamaged, kModel,
+// those of sink and progress.
+Result<StreamResult> decompress_archive(ByteSpan archive, const ModelFinder& find_model, const CodecOptions& options,
+                                        const ByteSink& sink);
+
+}  // namespace tacit

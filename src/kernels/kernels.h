@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// The table of functions that the forward pass is made of, one table per kernel set. reference.cpp defines what each
+// function computes, to the bit (spec/numeric.md); the sets under x86/ compute the same bits faster. A kernel takes
+// pointers and numbers, allocates nothing and cannot fail; its caller validates. Knows arithmetic, not models.
+//
+// Rows. Every row of floats is padded with zeros to a multiple of kBlock elements; kernels may read and write the
+// padding and leave zeros there. Blocks are kBlock elements along the summed dimension, tiles kTile outputs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tacit::kernels {
+
+inline constexpr std::uint32_t kBlock = 32;
+inline constexpr std::uint32_t kTile = 16;
+inline constexpr std::uint32_t kNarrowMax = 127;  // largest magnitude of a narrow activation (int8)
+inline constexpr std::uint32_t kWideMax = 4095;   // of a wide one and of a wide weight: 32 products stay below 2^29
+inline constexpr std::uint32_t kFrequencyOne = 1u << 30;  // the frequency of the most likely symbol
+inline constexpr float kQuantizeMin = 0x1p-100f;          // a block whose magnitudes are all below this becomes zero
+
+inline constexpr std::uint32_t round_up(std::uint32_t value, std::uint32_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+// How the weights of a matrix are held. The activations that meet kWide are wide (int16), the others narrow (int8).
+enum class WeightFormat : std::uint8_t {
+  kInt8,  // weight = scale * (byte - 128)
+  kInt4,  // weight = scale * (nibble - 8)
+  kWide,  // weight = scale * int16 in [-kWideMax, kWideMax]
+};
+
+// A matrix packed for the kernels: for each tile of kTile outputs, for each block of kBlock inputs, the values and
+// then kTile float scales. Values of one tile block, where k is the input within the block and o the output within
+// the tile:  kInt8 byte (k/4)*64 + o*4 + k%4;  kInt4 the same byte index taken mod 256, low nibble for k < 16, high
+// nibble for the others;  kWide int16 (k/2)*32 + o*2 + k%2.  Outputs and inputs beyond the matrix are zero weights.
+struct PackedMatrix {
+  const std::uint8_t* data = nullptr;  // 64-byte aligned
+  std::uint32_t output_count = 0;
+  std::uint32_t block_count = 0;
+  WeightFormat format = WeightFormat::kInt8;
+
+  [[nodiscard]] std::uint32_t tile_count() const { return round_up(output_count, kTile) / kTile; }
+};
+
+inline constexpr std::size_t kScaleBytes = kTile * sizeof(float);
+inline constexpr std::size_t value_bytes(WeightFormat format) {
+  return format == WeightFormat::kInt4 ? 256 : format == WeightFormat::kInt8 ? 512 : 1024;
+}
+inline constexpr std::size_t tile_block_bytes(WeightFormat format) { return value_bytes(format) + kScaleBytes; }
+
+// Quantised activations: per row block_count blocks. `narrow` or `wide` is set, as the weights need it.
+struct QuantizedRows {
+  const std::int8_t* narrow = nullptr;   // [row, block, kBlock]
+  const std::int16_t* wide = nullptr;    // [row, block, kBlock]
+  const float* scales = nullptr;         // [row, block]
+  const std::int32_t* sums = nullptr;    // [row, block] sum of the block's narrow values; narrow only
+};
+
+// One head's cached keys' scores and values, for one query. Slots are places in a lane's cache (model/cache.h);
+// slot mod 32 = position mod 32.
+struct SlotSpan {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+};
+inline constexpr std::uint32_t kSpansMax = 3;  // the sink, and a band that wraps around the end of the cache
+inline constexpr std::uint32_t kValueGroup = 64;  // dimensions of a value that share a scale
+struct AttentionHead {
+  const float* scores = nullptr;         // [slot] dot product of query and key
+  float scale = 1;                       // scores are multiplied by this first
+  const SlotSpan* spans = nullptr;       // positions ascending from span to span
+  std::uint32_t span_count = 0;
+  std::uint32_t value_dim = 0;           // 1 to kHeadDimMax
+  const std::int8_t* values = nullptr;   // per block of 32 slots, per tile of 16 dimensions: byte (s/4)*64 + d*4 + s%4
+  const float* value_scales = nullptr;   // [group of kValueGroup dimensions][slot]
+  std::size_t value_scale_stride = 0;    // slots in the cache
+};
+inline constexpr std::uint32_t kHeadDimMax = 1024;
+
+struct Kernels {
+  const char* name;
+
+  // Quantises a row of `count` floats by blocks: scale = max|x| / kNarrowMax, q = round half to even(x * (kNarrowMax
+  // / max|x|)). A block with a NaN or an infinity gets the scale NaN, so that it shows in every logit.
+  void (*quantize_narrow)(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums);
+  void (*quantize_wide)(const float* x, std::uint32_t count, std::int16_t* q, float* scales);
+  // The same rule with one scale for `count` <= kValueGroup floats. Returns the scale.
+  float (*quantize_values)(const float* x, std::uint32_t count, std::int8_t* q);
+
+  // out[row * out_stride + tile * kTile + o] for the tiles [first_tile, end_tile): per output the blocks ascending,
+  // acc = acc + float(dot) * (scale_x * scale_w), dot exact in int32.
+  void (*matmul)(const PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t end_tile,
+                 const QuantizedRows& rows, std::uint32_t row_count, float* out, std::size_t out_stride);
+
+  // out = (x * (1 / sqrt(mean of squares + epsilon))) * weight; 16 virtual lanes. `count` is the true width.
+  void (*rms_norm)(const float* x, const float* weight, std::uint32_t count, float epsilon, float* out);
+  // out = silu(gate) * up.
+  void (*swiglu)(const float* gate, const float* up, std::uint32_t count, float* out);
+  // accumulator = accumulator + x.
+  void (*add)(const float* x, std::uint32_t count, float* accumulator);
+  // Rotates the pairs (2i, 2i+1), i < pair_count, of each of `head_count` heads of `head_dim` floats.
+  void (*rotate_pairs)(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
+                       const float* cosine, const float* sine);
+  // Softmax over the scores of the spans, then the weighted sum of the values, into out[value_dim]. Weights times
+  // value scales are quantised per block of 32 slots as quantize_narrow does.
+  void (*attend)(const AttentionHead& head, float* out);
+
+  // frequencies[i] = max(1, trunc(exp(logit - max) * kFrequencyOne)). Returns their sum, 0 if a logit is not finite.
+  std::uint64_t (*frequencies)(const float* logits, std::uint32_t count, std::uint32_t* frequencies);
+  // Sum of `count` frequencies.
+  std::uint64_t (*sum)(const std::uint32_t* frequencies, std::uint32_t count);
+};
+
+// The sets that this machine can run, best first; the reference set is always the last.
+struct KernelList {
+  const Kernels* const* sets;
+  std::uint32_t count;
+};
+KernelList available_kernels();
+// nullptr where `name` is no set, or one that this machine cannot run. "" is the best one.
+const Kernels* find_kernels(const char* name);
+
+}  // namespace tacit::kernels

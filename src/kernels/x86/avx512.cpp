@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// The AVX-512 kernel set (F, BW, DQ, VL, VNNI): vector16.inl compiled for it, and the integer dot products.
+#include <immintrin.h>
+
+#include "kernels/x86/x86.h"
+
+namespace tacit::kernels {
+namespace {
+
+void add_value_dots(const std::int8_t* q, const std::int8_t* values, std::uint32_t tile_count, float scale, float* out);
+
+}  // namespace
+}  // namespace tacit::kernels
+
+#include "kernels/vector16.inl"
+
+namespace tacit::kernels {
+namespace {
+
+constexpr std::uint32_t kGroups = kBlock / 4;  // of four inputs, which one dpbusd multiplies and adds
+constexpr std::uint32_t kRowsMax = 8;          // rows that share the weights in registers
+
+TACIT_INLINE __m512i broadcast4(const void* source) { return _mm512_set1_epi32(load_as<std::int32_t>(source)); }
+
+// The weights are 0 to 127 and fit the unsigned side; the values are signed.
+void add_value_dots(const std::int8_t* q, const std::int8_t* values, std::uint32_t tile_count, float scale,
+                    float* out) {
+  __m512i weights[kGroups];
+  for (std::uint32_t g = 0; g < kGroups; ++g) weights[g] = broadcast4(q + 4 * g);
+  for (std::uint32_t tile = 0; tile < tile_count; ++tile) {
+    const std::int8_t* data = values + tile * kTile * kBlock;
+    __m512i even = _mm512_setzero_si512();
+    __m512i odd = _mm512_setzero_si512();
+    for (std::uint32_t g = 0; g < kGroups; g += 2) {
+      even = _mm512_dpbusd_epi32(even, weights[g], _mm512_loadu_si512(data + 64 * g));
+      odd = _mm512_dpbusd_epi32(odd, weights[g + 1], _mm512_loadu_si512(data + 64 * g + 64));
+    }
+    const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
+    _mm512_storeu_ps(out + tile * kTile,
+                     _mm512_add_ps(_mm512_loadu_ps(out + tile * kTile), _mm512_mul_ps(dot, _mm512_set1_ps(scale))));
+  }
+}
+
+// Eight vectors of unsigned weights of a tile block.
+template <WeightFormat kFormat>
+TACIT_INLINE void load_weights(const std::uint8_t* tile_block, __m512i* weights) {
+  if constexpr (kFormat == WeightFormat::kInt8) {
+    for (std::uint32_t g = 0; g < kGroups; ++g) weights[g] = _mm512_load_si512(tile_block + 64 * g);
+  } else {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    for (std::uint32_t g = 0; g < kGroups / 2; ++g) {
+      const __m512i pair = _mm512_load_si512(tile_block + 64 * g);
+      weights[g] = _mm512_and_si512(pair, nibble);
+      weights[g + kGroups / 2] = _mm512_and_si512(_mm512_srli_epi16(pair, 4), nibble);
+    }
+  }
+}
+
+template <WeightFormat kFormat>
+constexpr std::int32_t kOffset = kFormat == WeightFormat::kInt8 ? 128 : 8;
+
+TACIT_INLINE __m512 accumulate(__m512 acc, __m512i dot, __m512 scale_w, float scale_x) {
+  const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(scale_x), scale_w);
+  return _mm512_add_ps(acc, _mm512_mul_ps(_mm512_cvtepi32_ps(dot), scale));
+}
+
+// kRows rows by kTiles tiles, tile_bytes apart. The unsigned weights are too large by the offset; each block's sum of
+// activations takes that off again. With few rows several tiles go side by side, since the products of one block of one
+// row wait for each other.
+template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
+void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
+                   const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
+  __m512 acc[kTiles][kRows];
+  for (std::uint32_t t = 0; t < kTiles; ++t) {
+    for (std::uint32_t r = 0; r < kRows; ++r) acc[t][r] = _mm512_setzero_ps();
+  }
+  const std::size_t first_block = first_row * block_count;
+  for (std::uint32_t b = 0; b < block_count; ++b, tile_data += tile_block_bytes(kFormat)) {
+#pragma GCC unroll 4
+    for (std::uint32_t t = 0; t < kTiles; ++t) {
+      const std::uint8_t* tile_block = tile_data + t * tile_bytes;
+      __m512i weights[kGroups];
+      load_weights<kFormat>(tile_block, weights);
+      const __m512 scale_w = _mm512_load_ps(tile_block + value_bytes(kFormat));
+#pragma GCC unroll 8
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        const std::size_t block = first_block + static_cast<std::size_t>(r) * block_count + b;
+        __m512i dot = _mm512_set1_epi32(-kOffset<kFormat> * rows.sums[block]);
+#pragma GCC unroll 8
+        for (std::uint32_t g = 0; g < kGroups; ++g) {
+          dot = _mm512_dpbusd_epi32(dot, weights[g], broadcast4(rows.narrow + block * kBlock + 4 * g));
+        }
+        acc[t][r] = accumulate(acc[t][r], dot, scale_w, rows.scales[block]);
+      }
+    }
+  }
+  for (std::uint32_t t = 0; t < kTiles; ++t) {
+    for (std::uint32_t r = 0; r < kRows; ++r) _mm512_storeu_ps(out + r * out_stride + t * kTile, acc[t][r]);
+  }
+}
+
+template <WeightFormat kFormat, std::uint32_t kRows>
+void matmul_wide(const std::uint8_t* tile_data, std::uint32_t block_count, const QuantizedRows& rows,
+                 std::size_t first_row, float* out, std::size_t out_stride) {
+  __m512 acc[kRows];
+  for (std::uint32_t r = 0; r < kRows; ++r) acc[r] = _mm512_setzero_ps();
+  const std::size_t first_block = first_row * block_count;
+  for (std::uint32_t b = 0; b < block_count; ++b, tile_data += tile_block_bytes(kFormat)) {
+    __m512i dot[kRows];
+    for (std::uint32_t r = 0; r < kRows; ++r) dot[r] = _mm512_setzero_si512();
+    for (std::uint32_t pair = 0; pair < kBlock / 2; ++pair) {
+      const __m512i weights = _mm512_load_si512(tile_data + 64 * pair);
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        const std::size_t block = first_block + static_cast<std::size_t>(r) * block_count + b;
+        dot[r] = _mm512_dpwssd_epi32(dot[r], weights, broadcast4(rows.wide + block * kBlock + 2 * pair));
+      }
+    }
+    const __m512 scale_w = _mm512_load_ps(tile_data + value_bytes(kFormat));
+    for (std::uint32_t r = 0; r < kRows; ++r) {
+      const std::size_t block = first_block + static_cast<std::size_t>(r) * block_count + b;
+      acc[r] = accumulate(acc[r], dot[r], scale_w, rows.scales[block]);
+    }
+  }
+  for (std::uint32_t r = 0; r < kRows; ++r) _mm512_storeu_ps(out + r * out_stride, acc[r]);
+}
+
+template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
+void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
+                 const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
+  if constexpr (kFormat == WeightFormat::kWide) {
+    for (std::uint32_t t = 0; t < kTiles; ++t) {
+      matmul_wide<kFormat, kRows>(tile_data + t * tile_bytes, block_count, rows, first_row, out + t * kTile, out_stride);
+    }
+  } else {
+    matmul_narrow<kFormat, kRows, kTiles>(tile_data, tile_bytes, block_count, rows, first_row, out, out_stride);
+  }
+}
+
+}  // namespace
+}  // namespace tacit::kernels
+
+#include "kernels/matmul_rows.inl"
+
+namespace tacit::kernels {
+
+const Kernels kAvx512Kernels = {
+    "avx512", quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, swiglu,
+    add,      rotate_pairs,    attend,        frequencies,     sum,
+};
+
+}  // namespace tacit::kernels

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What one lane remembers: the keys and values of the last positions of one text, in bounded memory, laid out so that
+// the attention scores of a query are one packed matrix product and the weighted sum of values another.
+//
+// Positions live in a ring of `ring` slots, slot = position mod ring, ring a multiple of 32 that holds the window and
+// the rows of one chunk. One more block of 32 slots behind the ring keeps position 0, the sink (spec/numeric.md,
+// section 6).
+#pragma once
+
+#include <cstdint>
+
+#include "base/aligned_buffer.h"
+#include "kernels/kernels.h"
+#include "model/config.h"
+
+namespace tacit {
+
+class LaneCache {
+ public:
+  // `window` positions of attention, at most `chunk` new positions before the attention of the first of them.
+  LaneCache(const Config& config, std::uint32_t window, std::uint32_t chunk);
+  static std::size_t bytes_needed(const Config& config, std::uint32_t window, std::uint32_t chunk);
+
+  [[nodiscard]] std::uint32_t ring() const { return ring_; }
+  [[nodiscard]] std::uint32_t slot_count() const { return ring_ + kernels::kBlock; }
+  [[nodiscard]] std::uint32_t slot_of(std::uint32_t position) const { return position % ring_; }
+  [[nodiscard]] std::uint32_t sink_slot() const { return ring_; }
+
+  // Quantises and stores the rotated key and the value of one position of one head. `key` and `value` are head_dim
+  // and value_dim floats.
+  void store(const kernels::Kernels& kernels, std::uint32_t layer, std::uint32_t kv_head, std::uint32_t position,
+             const float* key, const float* value);
+
+  // The keys of one head as a matrix with one output per slot.
+  [[nodiscard]] kernels::PackedMatrix keys(std::uint32_t layer, std::uint32_t kv_head) const;
+  [[nodiscard]] const std::int8_t* values(std::uint32_t layer, std::uint32_t kv_head) const;
+  [[nodiscard]] const float* value_scales(std::uint32_t layer, std::uint32_t kv_head) const;
+
+ private:
+  struct Layout {  // bytes of one head of one layer
+    std::size_t keys;
+    std::size_t values;
+    std::size_t value_scales;
+    [[nodiscard]] std::size_t total() const { return keys + values + value_scales; }
+  };
+  static Layout layout(const Config& config, std::uint32_t slot_count);
+  static std::uint32_t ring_size(std::uint32_t window, std::uint32_t chunk);
+  [[nodiscard]] std::size_t head_offset(std::uint32_t layer, std::uint32_t kv_head) const {
+    return (static_cast<std::size_t>(layer) * kv_head_count_ + kv_head) * layout_.total();
+  }
+  void store_key(const kernels::Kernels& kernels, std::uint8_t* keys, std::uint32_t slot, const float* key);
+  void store_value(const kernels::Kernels& kernels, std::uint8_t* head, std::uint32_t slot, const float* value);
+
+  std::uint32_t kv_head_count_;
+  std::uint32_t head_dim_;
+  std::uint32_t value_dim_;
+  std::uint32_t ring_;
+  Layout layout_;
+  AlignedBuffer storage_;
+};
+
+}  // namespace tacit

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// The contract's exp for binary32, as a recipe of + - * and bit operations (spec/numeric.md, section 3). The scalar
+// form here is the definition; kernel sets carry the same steps sixteen at a time and are compared with it bit by bit.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace tacit::numeric {
+
+// exp(x) = 2^n * exp(r), n = round(x * log2 e), r = x - n ln 2 in two parts, |r| <= 0.3469.
+// exp(r) = 1 + r + r^2 (c0 + c1 r + c2 r^2 + c3 r^3 + c4 r^4): interpolation at Chebyshev nodes, relative error 1.1e-8
+// before rounding.
+inline constexpr float kExpMin = -87.0f;  // below: 0. exp(-87) = 1.6e-38 is still a normal number
+inline constexpr float kExpMax = 88.0f;   // above: as exp(88) = 1.7e38
+inline constexpr float kLog2E = 0x1.715476p+0f;
+inline constexpr float kLn2High = 0x1.62e400p-1f;  // 15 bits, so that n * kLn2High is exact
+inline constexpr float kLn2Low = 0x1.7f7d1cp-20f;
+inline constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, half to even
+inline constexpr std::int32_t kRoundMagicBits = 0x4b400000;
+inline constexpr float kExpC0 = 0x1.000000p-1f;
+inline constexpr float kExpC1 = 0x1.5554dcp-3f;
+inline constexpr float kExpC2 = 0x1.55551ap-5f;
+inline constexpr float kExpC3 = 0x1.120ba2p-7f;
+inline constexpr float kExpC4 = 0x1.6d113cp-10f;
+
+// NaN gives NaN. Every other result is finite and not negative.
+inline float exp(float x) {
+  if (!(x >= kExpMin)) return x == x ? 0.0f : x;
+  if (x > kExpMax) x = kExpMax;
+  const float shifted = x * kLog2E + kRoundMagic;
+  const float n = shifted - kRoundMagic;
+  const float r = (x - n * kLn2High) - n * kLn2Low;
+  const float q = (((kExpC4 * r + kExpC3) * r + kExpC2) * r + kExpC1) * r + kExpC0;
+  const float mantissa = (q * (r * r) + r) + 1.0f;
+  const std::int32_t exponent = std::bit_cast<std::int32_t>(shifted) - kRoundMagicBits;
+  return mantissa * std::bit_cast<float>((exponent + 127) << 23);
+}
+
+// x * sigmoid(x), the activation of SwiGLU.
+inline float silu(float x) { return x / (1.0f + exp(-x)); }
+
+}  // namespace tacit::numeric

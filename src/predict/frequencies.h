@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Logits to integer frequencies of symbols, and symbols to intervals of their running sum and back. Exact integers:
+// encoder and decoder see the same ones. Knows no model and no code stream.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "kernels/kernels.h"
+
+namespace tacit {
+
+// A symbol's share of [0, total): [low, low + size).
+struct Interval {
+  std::uint64_t low = 0;
+  std::uint64_t size = 0;
+  std::uint64_t total = 0;
+};
+
+// total < 2^48: at most 2^18 symbols of at most 2^30.
+class Frequencies {
+ public:
+  // `symbol_count` >= `vocabulary_size`; symbols beyond the vocabulary (escapes) get the frequency 1 each.
+  Frequencies(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count);
+
+  // The plain softmax of `logits`, in units of 2^-30 of the most likely symbol, at least one unit each (spec/
+  // numeric.md, section 7). Errors: kModel where a logit is not finite.
+  Status set_softmax(const float* logits);
+
+  [[nodiscard]] std::uint64_t total() const { return total_; }
+  [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const { return values_[symbol]; }
+  [[nodiscard]] Interval interval_of(std::uint32_t symbol) const;
+  // The symbol whose interval holds `value` < total().
+  [[nodiscard]] std::uint32_t symbol_at(std::uint64_t value, Interval& interval) const;
+
+ private:
+  const kernels::Kernels& kernels_;
+  std::uint32_t vocabulary_size_;
+  std::vector<std::uint32_t> values_;
+  std::uint64_t total_ = 0;
+};
+
+}  // namespace tacit

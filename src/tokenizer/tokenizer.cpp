@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+// What all tokenizers share: reading a vocabulary that may be hostile, user-defined tokens, and the two ways between
+// bytes and symbols. How the text between user-defined tokens becomes tokens is for the derived classes.
+#include "tokenizer/tokenizer.h"
+
+#include <algorithm>
+#include <cassert>
+#include <functional>
+#include <numeric>
+#include <string>
+
+#include "base/limits.h"
+#include "tokenizer/sentencepiece_bpe.h"
+
+namespace tacit {
+namespace {
+
+constexpr std::string_view kModelKey = "tokenizer.ggml.model";
+constexpr std::string_view kTokensKey = "tokenizer.ggml.tokens";
+constexpr std::string_view kTypesKey = "tokenizer.ggml.token_type";
+constexpr std::string_view kAddBosKey = "tokenizer.ggml.add_bos_token";
+constexpr std::string_view kAddEosKey = "tokenizer.ggml.add_eos_token";
+
+// Many files call a control token normal or user-defined. llama.cpp goes by these names, and the ids would differ if
+// we did not: "</s>" of phi-3 is user-defined in the file, yet not found in text.
+constexpr std::string_view kControlNames[] = {"</s>",          "<eos>",
+                                              "<EOT>",         "_<EOT>",
+                                              "[EOT]",         "[EOS]",
+                                              "<|eot_id|>",    "<|eom_id|>",
+                                              "<|end|>",       "<|im_end|>",
+                                              "<end_of_turn>", "<end_of_utterance>",
+                                              "<|endoftext|>", "<|end_of_text|>",
+                                              "<|return|>",    "<|call|>",
+                                              "<|calls|>",     "<|flush|>",
+                                              "<turn|>",       "<|tool_response>",
+                                              "[e~[",          "<｜end▁of▁sentence｜>"};
+
+// The same for fill-in-the-middle tokens, but only one of each kind and only where the file does not name it by key.
+// llama.cpp takes one in the order of its hash table; we, the lowest id.
+struct FillInMiddleToken {
+  std::string_view key;
+  std::string_view old_key;
+  std::array<std::string_view, 8> names;
+};
+constexpr FillInMiddleToken kFillInMiddleTokens[] = {
+    {"tokenizer.ggml.fim_pre_token_id",
+     "tokenizer.ggml.prefix_token_id",
+     {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>",
+      "<|prefix|>"}},
+    {"tokenizer.ggml.fim_suf_token_id",
+     "tokenizer.ggml.suffix_token_id",
+     {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>",
+      "<|suffix|>"}},
+    {"tokenizer.ggml.fim_mid_token_id",
+     "tokenizer.ggml.middle_token_id",
+     {"<|fim_middle|>", "<fim-middle>", "<fim_middle>", "<｜fim▁end｜>", "<MID>", "▁<MID>", "<|code_middle|>",
+      "<|middle|>"}},
+    {"tokenizer.ggml.fim_pad_token_id", "", {"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"}},
+    {"tokenizer.ggml.fim_rep_token_id", "", {"<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"}},
+    {"tokenizer.ggml.fim_sep_token_id", "", {"<|file_sep|>"}},
+};
+
+// User-defined whatever the file says.
+constexpr std::string_view kUserDefinedNames[] = {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"};
+
+// A string out of the file as an error message may show it.
+std::string shown(std::string_view text) {
+  constexpr std::size_t kShownBytesMax = 64;
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  if (text.size() > kShownBytesMax || !printable) return "a string of " + std::to_string(text.size()) + " bytes";
+  return '"' + std::string(text) + '"';
+}
+
+bool is_space(std::uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
+
+bool names_phi3(std::string_view model_name) {
+  std::string lower(model_name);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return lower.find("phi-3") != std::string::npos || lower.find("phi3") != std::string::npos;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view model, file.string(kModelKey));
+  if (model == "llama") return SentencePieceBpe::load(file);
+  return load_error(file, kModelKey, shown(model), "\"llama\"");
+}
+
+Error Tokenizer::load_error(const gguf::File& file, std::string_view key, std::string_view found,
+                            std::string_view expected) {
+  std::string message = file.name() + ": metadata \"";
+  message.append(key).append("\": found ").append(found).append(", expected ").append(expected);
+  return model_error(std::move(message));
+}
+
+std::vector<TokenId> Tokenizer::encode(ByteSpan text) const {
+  std::vector<TokenId> symbols = tokenize(text, false);
+  if (spells(symbols, text)) return symbols;
+  symbols = encode_exactly(text);
+  assert(spells(symbols, text));
+  return symbols;
+}
+
+Result<ByteVector> Tokenizer::decode(std::span<const TokenId> symbols, bool at_text_start) const {
+  ByteVector text;
+  for (const TokenId symbol : symbols) {
+    if (symbol < 0 || static_cast<std::uint32_t>(symbol) >= symbol_count()) {
+      return damaged("symbol: found " + std::to_string(symbol) + ", expected less than " +
+                     std::to_string(symbol_count()));
+    }
+    append_bytes(text, symbol_bytes(symbol));
+  }
+  if (at_text_start && !symbols.empty() && opens_with_space(symbols[0])) text.erase(text.begin());
+  return text;
+}
+
+// Whether `symbols` decode to `text` and each of them has a part in that: a control token could hide between others.
+bool Tokenizer::spells(std::span<const TokenId> symbols, ByteSpan text) const {
+  bool opens = true;
+  for (const TokenId symbol : symbols) {
+    ByteSpan bytes = symbol_bytes(symbol);
+    if (bytes.empty()) return false;
+    if (opens && opens_with_space(symbol)) bytes = bytes.subspan(1);
+    opens = false;
+    if (bytes.size() > text.size() || !std::equal(bytes.begin(), bytes.end(), text.begin())) return false;
+    text = text.subspan(bytes.size());
+  }
+  return text.empty();
+}
+
+// Whether a text that starts with `symbol` starts with the space prefix: no prefix comes before a user-defined token.
+bool Tokenizer::opens_with_space(TokenId symbol) const {
+  const ByteSpan bytes = symbol_bytes(symbol);
+  const bool is_user_defined =
+      symbol < static_cast<TokenId>(vocabulary_size_) && type(symbol) == TokenType::kUserDefined;
+  return add_space_prefix_ && !is_user_defined && !bytes.empty() && bytes[0] == ' ';
+}
+
+Status Tokenizer::read_vocabulary(const gguf::File& file, const Defaults& defaults) {
+  TACIT_TRY(read_pieces(file));
+  TACIT_TRY(read_types(file));
+  TACIT_TRY(read_special_tokens(file, defaults));
+  correct_types(file);
+  index_user_defined();
+  TACIT_ASSIGN(const std::string_view model_name, file.string_or("general.name", ""));
+  strips_after_user_defined_ = names_phi3(model_name);
+  return {};
+}
+
+Status Tokenizer::read_pieces(const gguf::File& file) {
+  TACIT_ASSIGN(const gguf::Array* const tokens, file.array(kTokensKey, gguf::ValueType::kString));
+  const std::uint64_t count = tokens == nullptr ? 0 : tokens->count;
+  if (count == 0 || count > limits::kVocabularyMax) {
+    return load_error(file, kTokensKey, std::to_string(count) + " tokens",
+                      "1 to " + std::to_string(limits::kVocabularyMax));
+  }
+  vocabulary_size_ = static_cast<std::uint32_t>(count);
+  for (const std::string_view text : tokens->strings) {
+    if (text.size() > limits::kPieceBytesMax) {
+      return load_error(file, kTokensKey,
+                        std::to_string(text.size()) + " bytes in token " + std::to_string(pieces_.size()),
+                        "at most " + std::to_string(limits::kPieceBytesMax));
+    }
+    piece_bytes_max_ = std::max(piece_bytes_max_, text.size());
+    pieces_.append(as_bytes(text));
+  }
+  ids_by_piece_.reserve(vocabulary_size_);
+  for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
+    if (piece(token).empty()) continue;
+    const auto [place, is_new] = ids_by_piece_.emplace(piece(token), token);
+    if (!is_new) {
+      return load_error(file, kTokensKey,
+                        "the same piece in tokens " + std::to_string(place->second) + " and " + std::to_string(token),
+                        "distinct pieces");
+    }
+  }
+  return {};
+}
+
+Status Tokenizer::read_types(const gguf::File& file) {
+  constexpr auto kLast = static_cast<std::int64_t>(TokenType::kByte);
+  TACIT_ASSIGN(const gguf::Array* const types, file.array(kTypesKey, gguf::ValueType::kInt32));
+  types_.assign(vocabulary_size_, TokenType::kNormal);
+  if (types == nullptr) return {};
+  if (types->count != vocabulary_size_) {
+    return load_error(file, kTypesKey, std::to_string(types->count) + " types", std::to_string(vocabulary_size_));
+  }
+  for (std::size_t i = 0; i < types_.size(); ++i) {
+    const std::int64_t number = types->integer(i);
+    if (number < 0 || number > kLast) {
+      return load_error(file, kTypesKey, std::to_string(number) + " for token " + std::to_string(i),
+                        "0 to " + std::to_string(kLast));
+    }
+    types_[i] = static_cast<TokenType>(number);
+  }
+  return {};
+}
+
+Status Tokenizer::read_special_tokens(const gguf::File& file, const Defaults& defaults) {
+  const auto read = [&](std::string_view key, TokenId fallback, TokenId& token) -> Status {
+    token = fallback < static_cast<TokenId>(vocabulary_size_) ? fallback : kNoToken;
+    if (file.find(key) == nullptr) return {};
+    TACIT_ASSIGN(const std::uint64_t number, file.integer(key, 0, vocabulary_size_ - 1));
+    token = static_cast<TokenId>(number);
+    return {};
+  };
+  TACIT_TRY(read("tokenizer.ggml.bos_token_id", defaults.bos, bos_token_));
+  TACIT_TRY(read("tokenizer.ggml.eos_token_id", defaults.eos, eos_token_));
+  TACIT_TRY(read("tokenizer.ggml.unknown_token_id", defaults.unknown, unknown_token_));
+  if (unknown_token_ == kNoToken) unknown_token_ = 0;
+  context_start_token_ = bos_token_ != kNoToken ? bos_token_ : std::max(eos_token_, TokenId{0});
+
+  TACIT_ASSIGN(add_bos_, file.boolean_or(kAddBosKey, defaults.add_bos));
+  TACIT_ASSIGN(add_eos_, file.boolean_or(kAddEosKey, defaults.add_eos));
+  TACIT_ASSIGN(add_space_prefix_, file.boolean_or("tokenizer.ggml.add_space_prefix", defaults.add_space_prefix));
+  if (add_bos_ && bos_token_ == kNoToken) return load_error(file, kAddBosKey, "true", "a BOS token in the vocabulary");
+  if (add_eos_ && eos_token_ == kNoToken) return load_error(file, kAddEosKey, "true", "an EOS token in the vocabulary");
+  return {};
+}
+
+void Tokenizer::set_type(std::string_view name, TokenType type) {
+  if (const TokenId token = find_piece(name); token != kNoToken) types_[static_cast<std::size_t>(token)] = type;
+}
+
+void Tokenizer::correct_types(const gguf::File& file) {
+  const auto has = [this](std::string_view name) { return find_piece(name) != kNoToken; };
+  for (const std::string_view name : kControlNames) set_type(name, TokenType::kControl);
+  for (const FillInMiddleToken& kind : kFillInMiddleTokens) {
+    if (file.find(kind.key) != nullptr || file.find(kind.old_key) != nullptr) continue;
+    std::string_view first;
+    for (const std::string_view name : kind.names) {
+      if (has(name) && (first.empty() || find_piece(name) < find_piece(first))) first = name;
+    }
+    set_type(first, TokenType::kControl);
+  }
+  for (const std::string_view name : kUserDefinedNames) set_type(name, TokenType::kUserDefined);
+  // Vocabularies with these end a turn otherwise, and the two names are ordinary there.
+  const bool has_call = has("<|call|>") || has("<|calls|>");
+  if ((has("<|return|>") && has_call) || (has("<|flush|>") && has_call)) set_type("<|end|>", TokenType::kUserDefined);
+  if (has("<|tool_response>")) set_type("</s>", TokenType::kNormal);
+}
+
+void Tokenizer::index_user_defined() {
+  for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
+    if (type(token) == TokenType::kUserDefined && !piece(token).empty()) user_defined_.push_back(token);
+  }
+  std::stable_sort(user_defined_.begin(), user_defined_.end(),
+                   [this](TokenId a, TokenId b) { return piece(a).size() > piece(b).size(); });
+  user_defined_sorted_.resize(user_defined_.size());
+  std::iota(user_defined_sorted_.begin(), user_defined_sorted_.end(), std::size_t{0});
+  std::sort(user_defined_sorted_.begin(), user_defined_sorted_.end(),
+            [this](std::size_t a, std::size_t b) { return piece(user_defined_[a]) < piece(user_defined_[b]); });
+  for (const TokenId token : user_defined_) ++first_bytes_[static_cast<std::uint8_t>(piece(token)[0]) + std::size_t{1}];
+  std::partial_sum(first_bytes_.begin(), first_bytes_.end(), first_bytes_.begin());
+}
+
+// The rank of the longest user-defined piece that `text` starts with, or kNoRank.
+std::size_t Tokenizer::longest_user_defined(ByteSpan text) const {
+  std::size_t longest = kNoRank;
+  if (text.empty()) return longest;
+  auto begin = user_defined_sorted_.begin() + static_cast<std::ptrdiff_t>(first_bytes_[text[0]]);
+  auto end = user_defined_sorted_.begin() + static_cast<std::ptrdiff_t>(first_bytes_[text[0] + std::size_t{1}]);
+  // [begin, end) have their first `size` bytes in common with `text`; the shortest of them comes first.
+  for (std::size_t size = 1; begin != end; ++size) {
+    if (piece(user_defined_[*begin]).size() == size) longest = *begin++;
+    if (size == text.size()) break;
+    const auto byte_of = [&](std::size_t rank) { return static_cast<std::uint8_t>(piece(user_defined_[rank])[size]); };
+    begin = std::partition_point(begin, end, [&](std::size_t rank) { return byte_of(rank) < text[size]; });
+    end = std::partition_point(begin, end, [&](std::size_t rank) { return byte_of(rank) == text[size]; });
+  }
+  return longest;
+}
+
+// A queue of one candidate per position, best first, instead of a pass over the text per token: vocabularies have
+// hundreds of user-defined tokens, texts few occurrences.
+std::vector<Tokenizer::Match> Tokenizer::find_user_defined(ByteSpan text, bool may_strip) const {
+  constexpr int kPositionBits = 44;  // of a candidate; above them is the rank, which is less than kVocabularyMax
+  constexpr std::uint64_t kPositionMask = (std::uint64_t{1} << kPositionBits) - 1;
+  std::vector<std::uint64_t> queue;
+  const auto offer = [&](std::size_t position, std::size_t room) {
+    const std::size_t rank = longest_user_defined(text.subspan(position, room));
+    if (rank == kNoRank) return;
+    queue.push_back((static_cast<std::uint64_t>(rank) << kPositionBits) | position);
+    std::push_heap(queue.begin(), queue.end(), std::greater<>());
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) offer(i, text.size() - i);
+
+  std::vector<Match> matches;
+  std::vector<bool> taken(queue.empty() ? 0 : text.size());
+  while (!queue.empty()) {
+    std::pop_heap(queue.begin(), queue.end(), std::greater<>());
+    const std::size_t begin = queue.back() & kPositionMask;
+    const TokenId token = user_defined_[queue.back() >> kPositionBits];
+    queue.pop_back();
+    if (taken[begin]) continue;
+    std::size_t end = begin + piece(token).size();
+    // Earlier matches are no shorter, so that one in the way reaches the last byte.
+    if (taken[end - 1]) {
+      std::size_t room = 1;
+      while (!taken[begin + room]) ++room;
+      offer(begin, room);
+      continue;
+    }
+    while (may_strip && strips_after_user_defined_ && end < text.size() && !taken[end] && is_space(text[end])) ++end;
+    std::fill_n(taken.begin() + static_cast<std::ptrdiff_t>(begin), end - begin, true);
+    matches.push_back({begin, end, token});
+  }
+  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) { return a.begin < b.begin; });
+  return matches;
+}
+
+std::vector<Tokenizer::Fragment> Tokenizer::split(ByteSpan text, bool may_strip) const {
+  std::vector<Match> matches;
+  if (!user_defined_.empty()) matches = find_user_defined(text, may_strip);
+  std::vector<Fragment> fragments;
+  std::size_t done = 0;
+  for (const Match& match : matches) {
+    if (match.begin > done) fragments.push_back({text.subspan(done, match.begin - done), kNoToken});
+    fragments.push_back({text.subspan(match.begin, match.end - match.begin), match.token});
+    done = match.end;
+  }
+  if (done < text.size()) fragments.push_back({text.subspan(done), kNoToken});
+  return fragments;
+}
+
+void Tokenizer::add_escapes(const std::array<TokenId, 256>& preferred) {
+  assert(symbol_bytes_.size() == vocabulary_size_);
+  byte_symbols_.fill(kNoToken);
+  const auto assign = [this](TokenId token) {
+    const ByteSpan bytes = symbol_bytes(token);
+    // A user-defined token says where a text starts (opens_with_space), so it is no spelling of a byte.
+    if (bytes.size() != 1 || type(token) == TokenType::kUserDefined) return;
+    if (byte_symbols_[bytes[0]] == kNoToken) byte_symbols_[bytes[0]] = token;
+  };
+  for (const TokenId token : preferred) assign(token);
+  for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) assign(token);
+  for (std::size_t i = 0; i < byte_symbols_.size(); ++i) {
+    if (byte_symbols_[i] != kNoToken) continue;
+    const auto byte = static_cast<std::uint8_t>(i);
+    byte_symbols_[i] = static_cast<TokenId>(symbol_count());
+    escaped_bytes_.push_back(byte);
+    symbol_bytes_.append({&byte, 1});
+  }
+}
+
+}  // namespace tacit

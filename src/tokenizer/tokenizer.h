@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// Text to token ids and back. `tokenize` gives the ids that the model was trained to read (the same as llama.cpp's);
+// `encode` gives symbols that decode to exactly the input bytes, whatever they are, and equals `tokenize` wherever
+// that already holds. Knows vocabularies, not models.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "gguf/gguf.h"
+
+namespace tacit {
+
+using TokenId = std::int32_t;
+
+// Byte strings by index, in one allocation. Spans are valid until the next append.
+class ByteStrings {
+ public:
+  void append(ByteSpan bytes) {
+    append_bytes(bytes_, bytes);
+    ends_.push_back(bytes_.size());
+  }
+  [[nodiscard]] std::size_t size() const { return ends_.size(); }
+  [[nodiscard]] ByteSpan operator[](std::size_t index) const {
+    const std::size_t begin = index == 0 ? 0 : ends_[index - 1];
+    return ByteSpan(bytes_).subspan(begin, ends_[index] - begin);
+  }
+
+ private:
+  ByteVector bytes_;
+  std::vector<std::size_t> ends_;
+};
+
+// The symbols that an archive codes: ids 0 to vocabulary_size - 1 are tokens; where the vocabulary has no token for
+// some single byte, symbol vocabulary_size + k stands for the k-th such byte (an escape), ascending.
+// Immutable once loaded: all methods may be called from several threads at once.
+class Tokenizer {
+ public:
+  // Errors: kModel, naming file, key, found and expected. The result owns all it needs; `file` may go.
+  static Result<std::unique_ptr<Tokenizer>> load(const gguf::File& file);
+  virtual ~Tokenizer() = default;
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  // As llama.cpp's llama_tokenize with parse_special false. `add_special` puts BOS (and EOS) where the model's flags
+  // (tokenizer.ggml.add_bos_token, add_eos_token) say. Any bytes are accepted; one that the vocabulary cannot spell
+  // becomes the unknown token.
+  [[nodiscard]] virtual std::vector<TokenId> tokenize(ByteSpan text, bool add_special) const = 0;
+
+  // Symbols for which `decode` gives exactly `text`. No BOS, no EOS. Starts with the space prefix where the model's
+  // flag (tokenizer.ggml.add_space_prefix) asks for one, since that is what the model was trained to see.
+  [[nodiscard]] std::vector<TokenId> encode(ByteSpan text) const;
+  // The inverse, also piece by piece: the concatenation of symbol_bytes, less the space prefix where
+  // `at_text_start` says that symbols[0] opens the text. Errors: kDamaged for a symbol outside [0, symbol_count()).
+  [[nodiscard]] Result<ByteVector> decode(std::span<const TokenId> symbols, bool at_text_start) const;
+
+  [[nodiscard]] std::uint32_t vocabulary_size() const { return vocabulary_size_; }
+  [[nodiscard]] std::uint32_t symbol_count() const {
+    return vocabulary_size_ + static_cast<std::uint32_t>(escaped_bytes_.size());
+  }
+  // The token that a model reads in the place of a symbol: itself, or for an escape the unknown token.
+  [[nodiscard]] TokenId model_token(TokenId symbol) const {
+    return symbol < static_cast<TokenId>(vocabulary_size_) ? symbol : unknown_token_;
+  }
+  // What a fresh context starts with: BOS, or where the model has none EOS, or else token 0.
+  [[nodiscard]] TokenId context_start_token() const { return context_start_token_; }
+  [[nodiscard]] TokenId eos_token() const { return eos_token_; }  // -1: none
+  // The exact bytes of one symbol in [0, symbol_count()) inside a text (control and unknown tokens: empty).
+  [[nodiscard]] ByteSpan symbol_bytes(TokenId symbol) const { return symbol_bytes_[static_cast<std::size_t>(symbol)]; }
+
+ protected:
+  static constexpr TokenId kNoToken = -1;
+
+  // What a token is for. Numbers as in tokenizer.ggml.token_type.
+  enum class TokenType : std::uint8_t {
+    kUndefined = 0,
+    kNormal = 1,
+    kUnknown = 2,
+    kControl = 3,      // no part of any text
+    kUserDefined = 4,  // found in the text before anything else is
+    kUnused = 5,
+    kByte = 6,  // "<0x41>" stands for the byte 0x41
+  };
+
+  // What holds where the file says nothing, by tokenizer model. A default id that the vocabulary does not reach is
+  // none.
+  struct Defaults {
+    TokenId bos, eos, unknown;
+    bool add_bos, add_eos, add_space_prefix;
+  };
+
+  // Text without user-defined tokens, or, where `token` is not kNoToken, one such token.
+  struct Fragment {
+    ByteSpan text;
+    TokenId token = kNoToken;
+  };
+
+  Tokenizer() = default;
+
+  static Error load_error(const gguf::File& file, std::string_view key, std::string_view found,
+                          std::string_view expected);
+
+  // Loading, in this order: read_vocabulary fills all members but symbol_bytes_; the derived class appends the bytes
+  // of every token to that; add_escapes completes it. `preferred` are the tokens that `tokenize` falls back to, by
+  // byte; one that does not stand for just its byte is passed over.
+  Status read_vocabulary(const gguf::File& file, const Defaults& defaults);
+  void add_escapes(const std::array<TokenId, 256>& preferred);
+
+  // `encode` for the texts that `tokenize` does not keep.
+  [[nodiscard]] virtual std::vector<TokenId> encode_exactly(ByteSpan text) const = 0;
+
+  // Cuts `text` at user-defined tokens as llama.cpp does: all occurrences of the longest piece first (of equally long
+  // ones, of the lowest id), left to right. No fragment is empty. `may_strip`: drop the white space after them where
+  // llama.cpp does so.
+  [[nodiscard]] std::vector<Fragment> split(ByteSpan text, bool may_strip) const;
+
+  [[nodiscard]] TokenId find_piece(std::string_view piece) const {
+    if (piece.size() > piece_bytes_max_) return kNoToken;
+    const auto found = ids_by_piece_.find(piece);
+    return found == ids_by_piece_.end() ? kNoToken : found->second;
+  }
+  [[nodiscard]] TokenType type(TokenId token) const { return types_[static_cast<std::size_t>(token)]; }
+  [[nodiscard]] std::string_view piece(TokenId token) const {
+    return as_text(pieces_[static_cast<std::size_t>(token)]);
+  }
+  // The symbol whose bytes are just `byte`.
+  [[nodiscard]] TokenId byte_symbol(std::uint8_t byte) const { return byte_symbols_[byte]; }
+
+  std::uint32_t vocabulary_size_ = 0;
+  TokenId bos_token_ = kNoToken;
+  TokenId eos_token_ = kNoToken;
+  TokenId unknown_token_ = 0;
+  bool add_bos_ = false;
+  bool add_eos_ = false;
+  bool add_space_prefix_ = false;
+  ByteStrings symbol_bytes_;
+
+ private:
+  static constexpr std::size_t kNoRank = ~std::size_t{0};
+
+  // Where a user-defined token stands in a text, with the white space that goes with it.
+  struct Match {
+    std::size_t begin, end;
+    TokenId token;
+  };
+
+  Status read_pieces(const gguf::File& file);
+  Status read_types(const gguf::File& file);
+  Status read_special_tokens(const gguf::File& file, const Defaults& defaults);
+  void correct_types(const gguf::File& file);
+  void set_type(std::string_view piece, TokenType type);
+  void index_user_defined();
+  [[nodiscard]] std::size_t longest_user_defined(ByteSpan text) const;
+  [[nodiscard]] std::vector<Match> find_user_defined(ByteSpan text, bool may_strip) const;
+  [[nodiscard]] bool spells(std::span<const TokenId> symbols, ByteSpan text) const;
+  [[nodiscard]] bool opens_with_space(TokenId symbol) const;
+
+  ByteStrings pieces_;  // as in the file
+  std::size_t piece_bytes_max_ = 0;
+  std::vector<TokenType> types_;
+  std::unordered_map<std::string_view, TokenId> ids_by_piece_;  // views into pieces_; empty pieces are left out
+  TokenId context_start_token_ = 0;
+  std::array<TokenId, 256> byte_symbols_{};
+  std::vector<std::uint8_t> escaped_bytes_;
+
+  std::vector<TokenId> user_defined_;             // longest piece first, then by id; an index here is a rank
+  std::vector<std::size_t> user_defined_sorted_;  // ranks, in the order of the pieces' bytes
+  std::array<std::size_t, 257> first_bytes_{};    // where in that the pieces with each first byte begin
+  bool strips_after_user_defined_ = false;
+};
+
+}  // namespace tacit

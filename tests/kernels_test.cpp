@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+// Every kernel set this machine can run is compared with the reference set bit for bit, over lengths around every
+// block and vector edge and over hostile values: zeros of both signs, subnormals, the largest magnitudes, NaN.
+#include "kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/reference.h"
+#include "numeric/double_math.h"
+#include "numeric/exp.h"
+#include "numeric/float_formats.h"
+
+namespace tacit::kernels {
+namespace {
+
+using Random = std::mt19937;
+
+// Floats that arithmetic is likely to get wrong, between ordinary ones.
+std::vector<float> hostile_floats(std::uint32_t count, Random& random, bool extremes) {
+  constexpr float kSpecial[] = {0.0f, -0.0f, 1e-40f, -1e-45f, 0x1p-101f, 0x1p-100f, 1e30f, -1e30f, 0.5f, -1.5f};
+  std::normal_distribution<float> normal;
+  std::vector<float> values(round_up(count, kBlock) + kBlock, 0.0f);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    values[i] = normal(random) * std::exp2(static_cast<float>(random() % 8));
+    if (extremes && random() % 4 == 0) values[i] = kSpecial[random() % std::size(kSpecial)];
+  }
+  return values;
+}
+
+template <class T>
+::testing::AssertionResult same_bits(const std::vector<T>& a, const std::vector<T>& b) {
+  if (a.size() != b.size()) return ::testing::AssertionFailure() << "sizes " << a.size() << ", " << b.size();
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (std::memcmp(&a[i], &b[i], sizeof(T)) != 0) {
+      return ::testing::AssertionFailure() << "element " << i << ": " << +a[i] << " and " << +b[i];
+    }
+  }
+  return ::testing::AssertionSuccess();
+}
+
+class EveryKernelSet : public ::testing::TestWithParam<const Kernels*> {
+ protected:
+  const Kernels& set() const { return *GetParam(); }
+  const Kernels& reference() const { return kReferenceKernels; }
+};
+
+std::vector<const Kernels*> every_set() {
+  const KernelList list = available_kernels();
+  return {list.sets, list.sets + list.count};
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, EveryKernelSet, ::testing::ValuesIn(every_set()),
+                         [](const auto& test) { return std::string(test.param->name); });
+
+TEST_P(EveryKernelSet, QuantizesLikeTheReference) {
+  Random random(1);
+  for (std::uint32_t count = 1; count <= 200; ++count) {
+    const std::vector<float> x = hostile_floats(count, random, count % 2 == 0);
+    const std::uint32_t blocks = round_up(count, kBlock) / kBlock;
+    std::vector<std::int8_t> q[2];
+    std::vector<std::int16_t> wide[2];
+    std::vector<float> scales[2];
+    std::vector<std::int32_t> sums[2];
+    for (int i = 0; i < 2; ++i) {
+      const Kernels& kernels = i == 0 ? reference() : set();
+      q[i].resize(blocks * kBlock, 77);
+      wide[i].resize(blocks * kBlock, 77);
+      scales[i].resize(2 * blocks);
+      sums[i].resize(blocks);
+      kernels.quantize_narrow(x.data(), count, q[i].data(), scales[i].data(), sums[i].data());
+      kernels.quantize_wide(x.data(), count, wide[i].data(), scales[i].data() + blocks);
+    }
+    EXPECT_TRUE(same_bits(q[0], q[1])) << count;
+    EXPECT_TRUE(same_bits(wide[0], wide[1])) << count;
+    EXPECT_TRUE(same_bits(scales[0], scales[1])) << count;
+    EXPECT_TRUE(same_bits(sums[0], sums[1])) << count;
+  }
+}
+
+TEST_P(EveryKernelSet, QuantizesValueGroupsLikeTheReference) {
+  Random random(2);
+  for (std::uint32_t count = 1; count <= kValueGroup; ++count) {
+    const std::vector<float> x = hostile_floats(count, random, count % 2 == 0);
+    std::vector<std::int8_t> q[2] = {std::vector<std::int8_t>(kValueGroup, 5), std::vector<std::int8_t>(kValueGroup, 5)};
+    const float scale = reference().quantize_values(x.data(), count, q[0].data());
+    EXPECT_EQ(scale, set().quantize_values(x.data(), count, q[1].data()));
+    EXPECT_TRUE(same_bits(q[0], q[1])) << count;
+  }
+}
+
+TEST_P(EveryKernelSet, MarksBlocksThatAreNotFinite) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN(),
+                          std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
+    for (std::uint32_t place = 0; place < 64; place += 7) {
+      std::vector<float> x(64, 1.0f);
+      x[place] = bad;
+      std::vector<std::int8_t> q(64);
+      std::vector<float> scales(2);
+      std::vector<std::int32_t> sums(2);
+      set().quantize_narrow(x.data(), 64, q.data(), scales.data(), sums.data());
+      EXPECT_TRUE(std::isnan(scales[place / kBlock]));
+      EXPECT_FALSE(std::isnan(scales[1 - place / kBlock]));
+    }
+  }
+}
+
+struct AlignedBytes {
+  explicit AlignedBytes(std::size_t size) : storage(size + 64) {}
+  std::uint8_t* data() {
+    return reinterpret_cast<std::uint8_t*>((reinterpret_cast<std::uintptr_t>(storage.data()) + 63) / 64 * 64);
+  }
+  std::vector<std::uint8_t> storage;
+};
+
+// Random packed weights with every value that the format allows, the extreme ones often.
+void fill_weights(PackedMatrix& matrix, std::uint8_t* data, Random& random) {
+  matrix.data = data;
+  std::normal_distribution<float> normal;
+  for (std::uint32_t i = 0; i < matrix.tile_count() * matrix.block_count; ++i) {
+    std::uint8_t* block = data + i * tile_block_bytes(matrix.format);
+    for (std::size_t j = 0; j < value_bytes(matrix.format); ++j) {
+      block[j] = random() % 8 == 0 ? (random() % 2 ? 0 : 255) : static_cast<std::uint8_t>(random());
+    }
+    if (matrix.format == WeightFormat::kWide) {
+      for (std::size_t j = 0; j < value_bytes(matrix.format); j += 2) {
+        const auto value = static_cast<std::int16_t>(static_cast<std::int32_t>(random() % (2 * kWideMax + 1)) -
+                                                     static_cast<std::int32_t>(kWideMax));
+        std::memcpy(block + j, &value, 2);
+      }
+    }
+    for (std::uint32_t o = 0; o < kTile; ++o) {
+      const float scale = normal(random) * 0.01f;
+      std::memcpy(block + value_bytes(matrix.format) + 4 * o, &scale, 4);
+    }
+  }
+}
+
+TEST_P(EveryKernelSet, MultipliesLikeTheReference) {
+  Random random(3);
+  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4, WeightFormat::kWide}) {
+    for (std::uint32_t row_count = 1; row_count <= 19; ++row_count) {
+      const std::uint32_t width = 1 + random() % 200;
+      PackedMatrix matrix{nullptr, 1 + static_cast<std::uint32_t>(random() % 50), round_up(width, kBlock) / kBlock, format};
+      AlignedBytes bytes(matrix.tile_count() * matrix.block_count * tile_block_bytes(format));
+      fill_weights(matrix, bytes.data(), random);
+      std::vector<std::int8_t> narrow(row_count * matrix.block_count * kBlock);
+      std::vector<std::int16_t> wide(narrow.size());
+      std::vector<float> scales(row_count * matrix.block_count);
+      std::vector<std::int32_t> sums(scales.size());
+      for (std::uint32_t r = 0; r < row_count; ++r) {
+        const std::vector<float> x = hostile_floats(width, random, r % 3 == 0);
+        const std::size_t block = r * matrix.block_count;
+        reference().quantize_wide(x.data(), width, wide.data() + block * kBlock, scales.data() + block);
+        reference().quantize_narrow(x.data(), width, narrow.data() + block * kBlock, scales.data() + block,
+                                    sums.data() + block);
+      }
+      const QuantizedRows rows{narrow.data(), wide.data(), scales.data(), sums.data()};
+      const std::size_t stride = matrix.tile_count() * kTile;
+      std::vector<float> out[2] = {std::vector<float>(row_count * stride, 9.0f), std::vector<float>(row_count * stride, 9.0f)};
+      reference().matmul(matrix, 0, matrix.tile_count(), rows, row_count, out[0].data(), stride);
+      const std::uint32_t cut = matrix.tile_count() / 2;  // a product may be cut between tiles
+      set().matmul(matrix, cut, matrix.tile_count(), rows, row_count, out[1].data(), stride);
+      set().matmul(matrix, 0, cut, rows, row_count, out[1].data(), stride);
+      EXPECT_TRUE(same_bits(out[0], out[1])) << "format " << static_cast<int>(format) << ", rows " << row_count;
+    }
+  }
+}
+
+TEST_P(EveryKernelSet, ElementwiseKernelsMatchTheReference) {
+  Random random(4);
+  for (std::uint32_t count = 1; count <= 130; ++count) {
+    const bool extremes = count % 2 == 0;
+    const std::vector<float> x = hostile_floats(count, random, extremes);
+    const std::vector<float> w = hostile_floats(count, random, extremes);
+    const std::size_t size = round_up(count, kBlock);
+    std::vector<float> norm[2], glu[2], sum[2];
+    for (int i = 0; i < 2; ++i) {
+      const Kernels& kernels = i == 0 ? reference() : set();
+      norm[i].resize(size);
+      glu[i].resize(size);
+      sum[i].assign(w.begin(), w.begin() + static_cast<std::ptrdiff_t>(size));
+      kernels.rms_norm(x.data(), w.data(), count, 1e-5f, norm[i].data());
+      kernels.swiglu(x.data(), w.data(), count, glu[i].data());
+      kernels.add(x.data(), count, sum[i].data());
+      for (std::vector<float>* out : {&norm[i], &glu[i], &sum[i]}) out->resize(count);
+    }
+    EXPECT_TRUE(same_bits(norm[0], norm[1])) << count;
+    EXPECT_TRUE(same_bits(glu[0], glu[1])) << count;
+    EXPECT_TRUE(same_bits(sum[0], sum[1])) << count;
+  }
+}
+
+TEST_P(EveryKernelSet, RotatesLikeTheReference) {
+  Random random(5);
+  for (std::uint32_t head_dim = 2; head_dim <= 80; head_dim += 2) {
+    for (const std::uint32_t pairs : {head_dim / 2, head_dim / 4}) {
+      std::vector<float> x = hostile_floats(3 * head_dim, random, false);
+      std::vector<float> y = x;
+      const std::vector<float> c = hostile_floats(pairs, random, false);
+      const std::vector<float> s = hostile_floats(pairs, random, false);
+      reference().rotate_pairs(x.data(), 3, head_dim, pairs, c.data(), s.data());
+      set().rotate_pairs(y.data(), 3, head_dim, pairs, c.data(), s.data());
+      EXPECT_TRUE(same_bits(x, y)) << head_dim;
+    }
+  }
+}
+
+TEST_P(EveryKernelSet, AttendsLikeTheReference) {
+  Random random(6);
+  for (int round = 0; round < 200; ++round) {
+    const std::uint32_t slots = 32 * (2 + random() % 6);
+    const std::uint32_t dim = 1 + random() % 150;
+    const std::uint32_t groups = round_up(dim, kValueGroup) / kValueGroup;
+    std::vector<float> scores = hostile_floats(slots, random, false);
+    std::vector<std::int8_t> values(slots * round_up(dim, kTile));
+    for (std::int8_t& v : values) v = static_cast<std::int8_t>(random() % 255 - 127);
+    std::vector<float> value_scales = hostile_floats(groups * slots, random, false);
+    for (float& v : value_scales) v = std::fabs(v);
+    // A sink, a band that wraps: the last block is the sink's; what is outside of the spans is never looked at.
+    const std::uint32_t ring = slots - 32;
+    const std::uint32_t begin = random() % ring;
+    const std::uint32_t end = random() % (begin + 1);
+    SlotSpan spans[3] = {{ring, ring + 1}, {begin, ring}, {0, end}};
+    std::uint32_t span_count = end > 0 ? 3 : 2;
+    if (round % 2 == 0) {
+      spans[0] = {0, begin + 1};
+      span_count = 1;
+    }
+    for (std::uint32_t s = 0; s < slots; ++s) {
+      bool used = false;
+      for (std::uint32_t i = 0; i < span_count; ++i) used |= s >= spans[i].begin && s < spans[i].end;
+      if (!used) scores[s] = value_scales[s] = std::numeric_limits<float>::quiet_NaN();
+    }
+    const AttentionHead head{scores.data(), 0.125f, spans, span_count, dim, values.data(), value_scales.data(), slots};
+    std::vector<float> out[2] = {std::vector<float>(dim), std::vector<float>(dim)};
+    reference().attend(head, out[0].data());
+    set().attend(head, out[1].data());
+    EXPECT_TRUE(same_bits(out[0], out[1])) << "slots " << slots << ", dim " << dim;
+    EXPECT_TRUE(numeric::is_finite(out[0][0]));
+  }
+}
+
+TEST_P(EveryKernelSet, CountsFrequenciesLikeTheReference) {
+  Random random(7);
+  for (std::uint32_t count = 1; count <= 300; ++count) {
+    const std::vector<float> logits = hostile_floats(count, random, false);
+    std::vector<std::uint32_t> f[2] = {std::vector<std::uint32_t>(count), std::vector<std::uint32_t>(count)};
+    const std::uint64_t total = reference().frequencies(logits.data(), count, f[0].data());
+    EXPECT_EQ(total, set().frequencies(logits.data(), count, f[1].data()));
+    EXPECT_EQ(total, set().sum(f[0].data(), count));
+    EXPECT_TRUE(same_bits(f[0], f[1])) << count;
+    for (const std::uint32_t frequency : f[0]) EXPECT_GE(frequency, 1u);
+  }
+}
+
+TEST_P(EveryKernelSet, RefusesLogitsThatAreNotFinite) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    for (std::uint32_t place = 0; place < 40; ++place) {
+      std::vector<float> logits(40, 1.0f);
+      logits[place] = bad;
+      std::vector<std::uint32_t> f(40);
+      EXPECT_EQ(set().frequencies(logits.data(), 40, f.data()), 0u) << place;
+    }
+  }
+}
+
+TEST(Numeric, ExpIsCloseToTheRealOne) {
+  for (float x = -86.9f; x < 88.0f; x += 0.0137f) {
+    const double expected = std::exp(static_cast<double>(x));
+    EXPECT_NEAR(numeric::exp(x) / expected, 1.0, 2.5e-7) << x;
+  }
+  EXPECT_EQ(numeric::exp(0.0f), 1.0f);
+  EXPECT_EQ(numeric::exp(-1000.0f), 0.0f);
+  EXPECT_EQ(numeric::exp(-std::numeric_limits<float>::infinity()), 0.0f);
+  EXPECT_TRUE(numeric::is_finite(numeric::exp(1e30f)));
+  EXPECT_TRUE(std::isnan(numeric::exp(std::numeric_limits<float>::quiet_NaN())));
+}
+
+TEST(Numeric, DoubleFunctionsAreCloseToTheRealOnes) {
+  Random random(8);
+  std::uniform_real_distribution<double> uniform(-1, 1);
+  for (int i = 0; i < 100000; ++i) {
+    const double angle = uniform(random) * 67108864.0;
+    const numeric::SinCos result = numeric::sin_cos(angle);
+    EXPECT_NEAR(result.sine, std::sin(angle), 1e-14) << angle;
+    EXPECT_NEAR(result.cosine, std::cos(angle), 1e-14) << angle;
+    const double x = std::exp(uniform(random) * 100);
+    EXPECT_NEAR(numeric::log(x), std::log(x), 1e-13) << x;
+    const double y = uniform(random) * 600;
+    EXPECT_NEAR(numeric::exp(y) / std::exp(y), 1.0, 1e-14) << y;
+  }
+  EXPECT_NEAR(numeric::power(500000.0, -0.75), std::pow(500000.0, -0.75), 1e-18);
+}
+
+TEST(Numeric, HalfFloatsConvertExactly) {
+  for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = numeric::from_binary16(static_cast<std::uint16_t>(bits));
+    const std::uint32_t exponent = (bits >> 10) & 31;
+    const double magnitude = exponent == 0 ? std::ldexp(bits & 1023, -24)
+                                           : std::ldexp(1024 + (bits & 1023), static_cast<int>(exponent) - 25);
+    if (exponent == 31) {
+      EXPECT_FALSE(numeric::is_finite(value));
+    } else {
+      EXPECT_EQ(value, static_cast<float>((bits & 0x8000) ? -magnitude : magnitude)) << bits;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tacit::kernels
