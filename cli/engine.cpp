@@ -8,11 +8,18 @@ namespace tacit::cli {
 
 ExitCode Engine::open() {
   const std::string& path = request_.model_path;
-  const tacit_status status =
-      path.empty() ? tacit_model_open_builtin(&model_) : tacit_model_open(path.c_str(), &model_);
+  return path.empty() ? ExitCode::kDone : report_opening(tacit_model_open(path.c_str(), &model_), path);
+}
+
+ExitCode Engine::open_always() {
+  if (!request_.model_path.empty()) return open();
+  return report_opening(tacit_model_open_builtin(&model_), "built-in model");
+}
+
+ExitCode Engine::report_opening(tacit_status status, const std::string& name) {
   if (status == TACIT_OK) return ExitCode::kDone;
   const ExitCode code = status == TACIT_OUT_OF_MEMORY ? ExitCode::kIo : ExitCode::kModel;
-  return fail(code, library_message(path.empty() ? "built-in model" : path, status));
+  return fail(code, library_message(name, status));
 }
 
 tacit_options Engine::options() const {

@@ -2,6 +2,8 @@
 // The model of a request, opened once for all its files, and the library's options that go with it.
 #pragma once
 
+#include <string>
+
 #include "exit_code.h"
 #include "request.h"
 #include "tacit/tacit.h"
@@ -16,12 +18,17 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Opens the model. Reports a failure: kModel whatever the reason, since the model asked for is not to be had.
+  // Opens the model that was named, if one was: the library takes the built-in one by itself. Reports a failure: kModel
+  // whatever the reason, since the model asked for is not to be had.
   ExitCode open();
+  // As open(), and opens the built-in model where none was named, so that model() has a value.
+  ExitCode open_always();
   const tacit_model* model() const { return model_; }
   tacit_options options() const;
 
  private:
+  static ExitCode report_opening(tacit_status status, const std::string& name);
+
   const Request& request_;
   tacit_model* model_ = nullptr;
 };

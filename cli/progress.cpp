@@ -62,21 +62,23 @@ int Progress::receive(void* context, const tacit_progress* progress) {
 void Progress::start_phase(const tacit_progress& progress, Clock::time_point now) {
   phase_start_ = now;
   phase_first_byte_ = progress.original_bytes_done;
+  phase_first_token_ = progress.tokens_done;
   phase_verifying_ = progress.verifying;
 }
 
 void Progress::draw(const tacit_progress& progress, Clock::time_point now) {
+  const double elapsed = std::max(seconds(now - phase_start_), 1e-3);
   ProgressView view;
   view.name = name_;
   view.bytes_done = progress.original_bytes_done;
   view.bytes_total = progress.original_bytes_total > 0 ? progress.original_bytes_total : total_;
-  view.stored_bytes = progress.stored_bytes;
   view.is_verifying = progress.verifying != 0;
-  const double elapsed = std::max(seconds(now - start_), 1e-3);
-  view.tokens_per_second = static_cast<double>(progress.tokens_done) / elapsed;
+  if (has_ratio_ && !view.is_verifying && progress.stored_bytes > 0) {
+    view.ratio = static_cast<double>(progress.original_bytes_done) / static_cast<double>(progress.stored_bytes);
+  }
+  view.tokens_per_second = static_cast<double>(progress.tokens_done - phase_first_token_) / elapsed;
   if (view.bytes_total >= view.bytes_done && view.bytes_done > phase_first_byte_) {
-    const double seconds_per_byte =
-        seconds(now - phase_start_) / static_cast<double>(view.bytes_done - phase_first_byte_);
+    const double seconds_per_byte = elapsed / static_cast<double>(view.bytes_done - phase_first_byte_);
     view.seconds_left = seconds_per_byte * static_cast<double>(view.bytes_total - view.bytes_done);
   }
   // The last column stays empty: some terminals wrap when it is written.

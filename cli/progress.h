@@ -19,7 +19,8 @@ bool is_progress_shown(const Request& request, bool writes_to_stdout);
 class Progress {
  public:
   // `total` is used where the library does not know how many bytes will come; 0: neither do we.
-  Progress(std::string name, std::uint64_t total) : name_(std::move(name)), total_(total) {}
+  Progress(Command command, std::string name, std::uint64_t total)
+      : has_ratio_(command == Command::kCompress), name_(std::move(name)), total_(total) {}
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -35,13 +36,14 @@ class Progress {
   void start_phase(const tacit_progress& progress, Clock::time_point now);
   void draw(const tacit_progress& progress, Clock::time_point now);
 
+  bool has_ratio_;  // encoding alone finds out how small the text becomes
   std::string name_;
   std::uint64_t total_;
-  Clock::time_point start_ = Clock::now();
   Clock::time_point last_drawn_;
-  // Encoding and verifying run at different speeds, so the time left is taken from the phase at hand.
-  Clock::time_point phase_start_ = start_;
+  // Encoding and verifying run at different speeds, so speed and time left are those of the phase at hand.
+  Clock::time_point phase_start_ = Clock::now();
   std::uint64_t phase_first_byte_ = 0;
+  std::uint64_t phase_first_token_ = 0;
   int phase_verifying_ = 0;
   bool is_drawn_ = false;
 };

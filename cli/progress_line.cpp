@@ -70,9 +70,7 @@ std::string bar_text(const ProgressView& view) {
 
 std::string numbers_text(const ProgressView& view) {
   std::string text = size_text(view.bytes_done, view.bytes_total);
-  if (view.stored_bytes > 0) {
-    text += formatted("  %.2fx", static_cast<double>(view.bytes_done) / static_cast<double>(view.stored_bytes));
-  }
+  if (view.ratio > 0) text += formatted("  %.2fx", view.ratio);
   text += formatted("  %.0f tokens/s", view.tokens_per_second);
   if (view.is_verifying) text += "  verifying";
   if (view.seconds_left >= 0) text += "  " + duration_text(view.seconds_left) + " left";

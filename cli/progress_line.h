@@ -12,7 +12,7 @@ struct ProgressView {
   std::string name;
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;  // 0: not known
-  std::uint64_t stored_bytes = 0;
+  double ratio = 0;               // 0: not known
   double tokens_per_second = 0;
   double seconds_left = -1;  // negative: not known
   bool is_verifying = false;

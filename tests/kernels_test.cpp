@@ -219,6 +219,7 @@ TEST_P(EveryKernelSet, AttendsLikeTheReference) {
     const std::uint32_t dim = 1 + random() % 150;
     const std::uint32_t groups = round_up(dim, kValueGroup) / kValueGroup;
     std::vector<float> scores = hostile_floats(slots, random, false);
+    const std::vector<float> residual = hostile_floats(slots, random, true);
     std::vector<std::int8_t> values(slots * round_up(dim, kTile));
     for (std::int8_t& v : values) v = static_cast<std::int8_t>(random() % 255 - 127);
     std::vector<float> value_scales = hostile_floats(groups * slots, random, false);
@@ -238,7 +239,7 @@ TEST_P(EveryKernelSet, AttendsLikeTheReference) {
       for (std::uint32_t i = 0; i < span_count; ++i) used |= s >= spans[i].begin && s < spans[i].end;
       if (!used) scores[s] = value_scales[s] = std::numeric_limits<float>::quiet_NaN();
     }
-    const AttentionHead head{scores.data(), 0.125f, spans, span_count, dim, values.data(), value_scales.data(), slots};
+    const AttentionHead head{scores.data(), residual.data(), 0.125f, spans, span_count, dim, values.data(), value_scales.data(), slots};
     std::vector<float> out[2] = {std::vector<float>(dim), std::vector<float>(dim)};
     reference().attend(head, out[0].data());
     set().attend(head, out[1].data());

@@ -111,7 +111,7 @@ ExitCode run_eval(const Request& request) {
     return report(outcome);
   }
   Engine engine(request);
-  if (const ExitCode code = engine.open(); code != ExitCode::kDone) return code;
+  if (const ExitCode code = engine.open_always(); code != ExitCode::kDone) return code;
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> hash(XXH3_createState(), XXH3_freeState);
   if (hash == nullptr) return fail(ExitCode::kIo, "out of memory");
   XXH3_64bits_reset(hash.get());

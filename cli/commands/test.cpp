@@ -21,7 +21,7 @@ Outcome test_descriptor(const Request& request, const Engine& engine, const std:
                         tacit_result& result) {
   tacit_options options = engine.options();
   std::optional<Progress> progress;
-  if (is_progress_shown(request, false)) progress.emplace(name, 0).attach(options);
+  if (is_progress_shown(request, false)) progress.emplace(request.command, name, 0).attach(options);
   ByteSource source{descriptor};
   const tacit_status status = tacit_decompress_stream(&options, ByteSource::read, &source, nullptr, nullptr, &result);
   if (source.error_number != 0) return {ExitCode::kIo, errno_message(name, source.error_number)};

@@ -30,7 +30,7 @@ std::string json_list(std::span<const std::int32_t> ids) {
 ExitCode run_tokenize(const Request& request) {
   const std::string& input = request.inputs.front();
   Engine engine(request);
-  if (const ExitCode code = engine.open(); code != ExitCode::kDone) return code;
+  if (const ExitCode code = engine.open_always(); code != ExitCode::kDone) return code;
   std::string text;
   if (const Outcome outcome = read_input(input, text); outcome.code != ExitCode::kDone) return report(outcome);
   std::int32_t* ids = nullptr;

@@ -75,7 +75,7 @@ Outcome do_transfer(const Request& request, const Engine& engine, const Transfer
   if (is_progress_shown(request, transfer.output == kStandardStream)) {
     const bool is_size_known = transfer.is_compression && transfer.input_facts.kind == FileKind::kRegular;
     const auto total = is_size_known ? static_cast<std::uint64_t>(transfer.input_facts.status.st_size) : 0;
-    progress.emplace(shown_input(transfer.input), total).attach(options);
+    progress.emplace(request.command, shown_input(transfer.input), total).attach(options);
   }
   return is_file_to_file(transfer) ? transfer_file(options, transfer, result)
                                    : transfer_stream(options, transfer, result);

@@ -107,7 +107,7 @@ typedef struct tacit_options {
   uint32_t threads;         /* 0: one per processor of this process */
   const char *kernel_set;   /* NULL: the fastest here; else "reference", "avx2", "avx512" */
   uint32_t window;          /* in the archive. Tokens of context; 0: the model's default */
-  uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to 256; 0: 32 */
+  uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to 256; 0: the model's default */
   int skip_verification;    /* nonzero: do not decode what was encoded */
   int overwrite;            /* nonzero: an existing output file is replaced */
   tacit_progress_function progress; /* may be NULL */

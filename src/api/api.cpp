@@ -90,7 +90,7 @@ struct Call {
     result.kernels = kernels;
     result.pool = pool.get();
     result.window = options.window;
-    if (options.lane_count != 0) result.lane_max = options.lane_count;
+    result.lane_max = options.lane_count;
     result.verify = options.skip_verification == 0;
     if (options.progress == nullptr) return result;
     result.progress = [this, original_bytes_total](const Progress& progress) -> Status {
@@ -168,6 +168,7 @@ void report(tacit_result* result, const StreamResult& stream) {
 
 Status compress(Call& call, std::uint64_t total, const ByteSource& source, const ByteSink& sink, tacit_result* result) {
   if (call.options.window == 0) call.options.window = call.model->default_window();
+  if (call.options.lane_count == 0) call.options.lane_count = call.model->default_lane_count(call.options.window);
   TACIT_ASSIGN(const StreamResult stream, compress_stream(*call.model, call.codec_options(total), source, sink));
   report(result, stream);
   return {};

@@ -23,8 +23,8 @@ std::uint32_t usable_processors() {
 }
 
 // Waits until `value` is no longer `old`.
-void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old) {
-  for (int i = 0; i < kSpins; ++i) {
+void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old, int spins) {
+  for (int i = 0; i < spins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -37,6 +37,7 @@ void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old)
 
 ThreadPool::ThreadPool(std::uint32_t thread_count) {
   if (thread_count == 0) thread_count = usable_processors();
+  spins_ = thread_count <= usable_processors() ? kSpins : 0;  // spinning on a processor that another thread needs
   for (std::uint32_t i = 1; i < thread_count; ++i) workers_.emplace_back([this] { work(); });
 }
 
@@ -61,7 +62,7 @@ void ThreadPool::run(std::uint32_t task_count, const std::function<void(std::uin
   while (!alone) {
     const std::uint32_t busy = busy_workers_.load(std::memory_order_acquire);
     if (busy == 0) break;
-    wait_for_change(busy_workers_, busy);
+    wait_for_change(busy_workers_, busy, spins_);
   }
   if (!failed_.exchange(false)) return;
   std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -71,7 +72,7 @@ void ThreadPool::work() {
   const DefaultFloatEnvironment environment;
   std::uint32_t seen = 0;
   while (true) {
-    wait_for_change(generation_, seen);
+    wait_for_change(generation_, seen, spins_);
     ++seen;
     if (stop_.load()) return;
     take_tasks();

@@ -30,6 +30,7 @@ class ThreadPool {
   void work();
   void take_tasks();
 
+  int spins_ = 0;
   std::vector<std::thread> workers_;
   const std::function<void(std::uint32_t)>* body_ = nullptr;
   std::uint32_t task_count_ = 0;

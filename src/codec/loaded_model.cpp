@@ -4,12 +4,14 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "model/cache.h"
 
 namespace tacit {
 namespace {
 
-// Attention costs time and memory in proportion to the window; most of the gain is there after 256 tokens.
 constexpr std::uint32_t kDefaultWindowMax = 512;
+constexpr std::uint64_t kDefaultLanesMin = 8;
+constexpr std::uint64_t kDefaultLanesMax = 32;
 
 std::string base_name(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -61,7 +63,12 @@ Status LoadedModel::require_tokenizer() const {
 }
 
 std::uint32_t LoadedModel::default_window() const {
-  return std::clamp(model.config.context_length, limits::kWindowMin, kDefaultWindowMax);
+  return std::clamp(model.config.context_length / 2, limits::kWindowMin, kDefaultWindowMax);
+}
+
+std::uint32_t LoadedModel::default_lane_count(std::uint32_t window) const {
+  const std::uint64_t count = file_bytes / LaneCache::bytes_needed(model.config, window, 1);
+  return static_cast<std::uint32_t>(std::clamp(count, kDefaultLanesMin, kDefaultLanesMax));
 }
 
 }  // namespace tacit

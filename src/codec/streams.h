@@ -38,7 +38,7 @@ struct CodecOptions {
   const kernels::Kernels* kernels = nullptr;
   ThreadPool* pool = nullptr;
   std::uint32_t window = 0;  // compression only; decompression has it from the archive
-  std::uint32_t lane_max = 32;
+  std::uint32_t lane_max = 1;  // compression only: most strips of a block
   bool verify = true;
   ProgressFunction progress;
 };

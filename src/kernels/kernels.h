@@ -16,6 +16,7 @@ inline constexpr std::uint32_t kBlock = 32;
 inline constexpr std::uint32_t kTile = 16;
 inline constexpr std::uint32_t kNarrowMax = 127;  // largest magnitude of a narrow activation (int8)
 inline constexpr std::uint32_t kWideMax = 4095;   // of a wide one and of a wide weight: 32 products stay below 2^29
+inline constexpr std::uint32_t kAttentionMax = 16383;  // of an attention weight: two halves of seven bits
 inline constexpr std::uint32_t kFrequencyOne = 1u << 30;  // the frequency of the most likely symbol
 inline constexpr float kQuantizeMin = 0x1p-100f;          // a block whose magnitudes are all below this becomes zero
 
@@ -66,8 +67,9 @@ struct SlotSpan {
 inline constexpr std::uint32_t kSpansMax = 3;  // the sink, and a band that wraps around the end of the cache
 inline constexpr std::uint32_t kValueGroup = 64;  // dimensions of a value that share a scale
 struct AttentionHead {
-  const float* scores = nullptr;         // [slot] dot product of query and key
-  float scale = 1;                       // scores are multiplied by this first
+  const float* scores = nullptr;         // [slot] dot product of the quantised query and the key
+  const float* residual_scores = nullptr;  // [slot] of what quantisation left of the query
+  float scale = 1;                       // the sums of the two scores are multiplied by this first
   const SlotSpan* spans = nullptr;       // positions ascending from span to span
   std::uint32_t span_count = 0;
   std::uint32_t value_dim = 0;           // 1 to kHeadDimMax
@@ -102,7 +104,7 @@ struct Kernels {
   void (*rotate_pairs)(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
                        const float* cosine, const float* sine);
   // Softmax over the scores of the spans, then the weighted sum of the values, into out[value_dim]. Weights times
-  // value scales are quantised per block of 32 slots as quantize_narrow does.
+  // value scales are quantised per block of 32 slots to integers up to kAttentionMax.
   void (*attend)(const AttentionHead& head, float* out);
 
   // frequencies[i] = max(1, trunc(exp(logit - max) * kFrequencyOne)). Returns their sum, 0 if a logit is not finite.

@@ -155,8 +155,8 @@ void add_values(const AttentionHead& head, std::uint32_t block, const float* wei
     const float* scales = head.value_scales + (first / kValueGroup) * head.value_scale_stride + block * kBlock;
     float scaled[kBlock];
     for (std::uint32_t s = 0; s < kBlock; ++s) scaled[s] = weights[s] == 0.0f ? 0.0f : weights[s] * scales[s];
-    std::int8_t q[kBlock];
-    const float scale = quantize_block(scaled, kBlock, kNarrowMax, q);
+    std::int16_t q[kBlock];
+    const float scale = quantize_block(scaled, kBlock, kAttentionMax, q);
     for (std::uint32_t d = first; d < head.value_dim && d < first + kValueGroup; ++d) {
       std::int32_t dot = 0;
       for (std::uint32_t s = 0; s < kBlock; ++s) {
@@ -167,11 +167,13 @@ void add_values(const AttentionHead& head, std::uint32_t block, const float* wei
   }
 }
 
+float score(const AttentionHead& head, std::uint32_t slot) { return head.scores[slot] + head.residual_scores[slot]; }
+
 void attend(const AttentionHead& head, float* out) {
-  float largest = head.scores[head.spans[0].begin];
+  float largest = score(head, head.spans[0].begin);
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
     for (std::uint32_t s = head.spans[i].begin; s < head.spans[i].end; ++s) {
-      if (head.scores[s] > largest) largest = head.scores[s];
+      if (score(head, s) > largest) largest = score(head, s);
     }
   }
   const float maximum = largest * head.scale;
@@ -184,7 +186,7 @@ void attend(const AttentionHead& head, float* out) {
       for (std::uint32_t s = 0; s < kBlock; ++s) {
         const std::uint32_t slot = block * kBlock + s;
         if (slot < span.begin || slot >= span.end) continue;
-        weights[s] = numeric::exp(head.scores[slot] * head.scale - maximum);
+        weights[s] = numeric::exp(score(head, slot) * head.scale - maximum);
         lanes[s % kLanes] = lanes[s % kLanes] + weights[s];
       }
       add_values(head, block, weights, out);

@@ -5,7 +5,8 @@
 // a copy compiled for a newer processor could be the one that the linker keeps.
 //
 // The including file has defined, in the same anonymous namespace:
-//   add_value_dots(q, values, tile_count, scale, out): out[d] += float(dot of 32 slots) * scale, d < 16 * tile_count.
+//   add_value_dots(high, low, values, tile_count, scale, out): out[d] += float(dot of 32 slots) * scale for d < 16 *
+//   tile_count, where the weight of a slot is 128 * high + low, both 0 to 127.
 
 #include "kernels/kernels.h"
 #include "numeric/exp.h"
@@ -213,21 +214,29 @@ TACIT_INLINE void add_values(const AttentionHead& head, std::uint32_t block, f32
   for (std::uint32_t first = 0; first < tile_count; first += kGroupTiles) {
     const float* scales = head.value_scales + (first / kGroupTiles) * head.value_scale_stride + block * kBlock;
     const QuantizedBlock weights = quantize_vectors(low == 0.0f ? f32x16{} : low * load(scales),
-                                                    high == 0.0f ? f32x16{} : high * load(scales + 16), kNarrowMax);
+                                                    high == 0.0f ? f32x16{} : high * load(scales + 16), kAttentionMax);
     if (weights.scale == 0.0f) continue;  // adds float(0) * 0 to every output, which is never -0
-    std::int8_t q[kBlock];
-    store_as(q, __builtin_convertvector(weights.low, i8x16));
-    store_as(q + 16, __builtin_convertvector(weights.high, i8x16));
+    std::int8_t high_bits[kBlock];
+    std::int8_t low_bits[kBlock];
+    store_as(high_bits, __builtin_convertvector(weights.low >> 7, i8x16));
+    store_as(high_bits + 16, __builtin_convertvector(weights.high >> 7, i8x16));
+    store_as(low_bits, __builtin_convertvector(weights.low & 127, i8x16));
+    store_as(low_bits + 16, __builtin_convertvector(weights.high & 127, i8x16));
     const std::uint32_t tiles = tile_count - first < kGroupTiles ? tile_count - first : kGroupTiles;
-    add_value_dots(q, values + first * kTile * kBlock, tiles, weights.scale, out + first * kTile);
+    add_value_dots(high_bits, low_bits, values + first * kTile * kBlock, tiles, weights.scale, out + first * kTile);
   }
 }
 
+TACIT_INLINE f32x16 load_scores(const AttentionHead& head, std::uint32_t slot) {
+  return load(head.scores + slot) + load(head.residual_scores + slot);
+}
+
 void attend(const AttentionHead& head, float* out) {
-  f32x16 largest = splat(head.scores[head.spans[0].begin]);
+  const std::uint32_t some_slot = head.spans[0].begin;
+  f32x16 largest = splat(head.scores[some_slot] + head.residual_scores[some_slot]);
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
     for (std::uint32_t s = head.spans[i].begin / 16 * 16; s < head.spans[i].end; s += 16) {
-      const f32x16 scores = load(head.scores + s);
+      const f32x16 scores = load_scores(head, s);
       largest = (inside(head.spans[i], s) & (scores > largest)) ? scores : largest;
     }
   }
@@ -239,9 +248,8 @@ void attend(const AttentionHead& head, float* out) {
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
     const SlotSpan span = head.spans[i];
     for (std::uint32_t block = span.begin / kBlock; block * kBlock < span.end; ++block) {
-      const float* scores = head.scores + block * kBlock;
-      const f32x16 low = exp16(load(scores) * head.scale - maximum);
-      const f32x16 high = exp16(load(scores + 16) * head.scale - maximum);
+      const f32x16 low = exp16(load_scores(head, block * kBlock) * head.scale - maximum);
+      const f32x16 high = exp16(load_scores(head, block * kBlock + 16) * head.scale - maximum);
       const f32x16 low_weights = inside(span, block * kBlock) ? low : f32x16{};
       const f32x16 high_weights = inside(span, block * kBlock + 16) ? high : f32x16{};
       lanes = lanes + low_weights;

@@ -39,6 +39,16 @@ void QuantizedMatrix::quantize(const kernels::Kernels& kernels, const float* x, 
   }
 }
 
+void QuantizedMatrix::quantize_with_residual(const kernels::Kernels& kernels, const float* x, std::uint32_t row) {
+  quantize(kernels, x, row);
+  residual_.resize(width_);
+  const std::size_t block = static_cast<std::size_t>(row) * block_count_;
+  for (std::uint32_t i = 0; i < width_; ++i) {
+    residual_[i] = x[i] - static_cast<float>(narrow_[block * kBlock + i]) * scales_[block + i / kBlock];
+  }
+  quantize(kernels, residual_.data(), row + 1);
+}
+
 kernels::QuantizedRows QuantizedMatrix::rows(std::uint32_t first) const {
   const std::size_t block = static_cast<std::size_t>(first) * block_count_;
   return {wide_ ? nullptr : narrow_.data() + block * kBlock, wide_ ? wide_values_.data() + block * kBlock : nullptr,
@@ -71,13 +81,13 @@ void Forward::run(std::span<const Row> rows) {
 void Forward::logits(std::span<const std::uint32_t> rows, float* out, std::size_t out_stride) {
   const Linear& linear = model_.weights.output;
   const auto count = static_cast<std::uint32_t>(rows.size());
-  activations_.resize(count, linear.input_count, linear.packed.format == kernels::WeightFormat::kWide);
-  for_each(count, [&](std::uint32_t r) { activations_.quantize(kernels_, normalized_.row(rows[r]), r); });
+  output_input_.resize(count, linear.input_count, linear.packed.format == kernels::WeightFormat::kWide);
+  for_each(count, [&](std::uint32_t r) { output_input_.quantize(kernels_, normalized_.row(rows[r]), r); });
   const std::uint32_t tile_count = linear.packed.tile_count();
   constexpr std::uint32_t kTilesPerTask = 16;
   for_each((tile_count + kTilesPerTask - 1) / kTilesPerTask, [&](std::uint32_t task) {
     const std::uint32_t begin = task * kTilesPerTask;
-    kernels_.matmul(linear.packed, begin, std::min(begin + kTilesPerTask, tile_count), activations_.rows(0), count, out,
+    kernels_.matmul(linear.packed, begin, std::min(begin + kTilesPerTask, tile_count), output_input_.rows(0), count, out,
                     out_stride);
   });
   if (linear.bias.empty()) return;
@@ -140,15 +150,17 @@ void Forward::set_rotation(std::uint32_t rotation, std::uint32_t position) {
 void Forward::attention_block(std::uint32_t layer) {
   const LayerWeights& weights = model_.weights.layers[layer];
   normalize(residual_, weights.attention_norm);
-  multiply(weights.query, normalized_, query_);
-  multiply(weights.key, normalized_, key_);
-  multiply(weights.value, normalized_, value_);
+  set_input(normalized_, config_.width);
+  multiply(weights.query, query_);
+  multiply(weights.key, key_);
+  multiply(weights.value, value_);
   // A lane's keys and values are stored before its rows attend; lanes are independent of each other.
   for_each(static_cast<std::uint32_t>(rows_.size()), [&](std::uint32_t r) { rotate_and_store(layer, r); });
   for_each(static_cast<std::uint32_t>(lane_rows_.size()) * config_.kv_head_count, [&](std::uint32_t task) {
     attend_head(layer, lane_rows_[task / config_.kv_head_count], task % config_.kv_head_count);
   });
-  multiply(weights.attention_output, attention_, projected_);
+  set_input(attention_, config_.head_count * config_.value_dim);
+  multiply(weights.attention_output, projected_);
   add_to_residual(projected_);
 }
 
@@ -208,13 +220,14 @@ AttentionScratch& attention_scratch() {
 
 }  // namespace
 
-// All query heads that share one key and value head, for the rows of one lane.
+// All query heads that share one key and value head, for the rows of one lane. A query is two narrow rows, itself and
+// what quantisation left of it: keys are read once for both, and the scores are as good as those of a wide query.
 void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head) {
   const Config& c = config_;
   const LaneCache& lane = *rows_[lane_rows.begin].lane;
   const std::uint32_t group = c.head_count / c.kv_head_count;
   RowMatrix& scores = attention_scratch().scores;
-  scores.resize((lane_rows.end - lane_rows.begin) * group, lane.slot_count());
+  scores.resize(2 * (lane_rows.end - lane_rows.begin) * group, lane.slot_count());
   score_band(lane_rows, layer, kv_head, scores);
   if (rows_[lane_rows.end - 1].position >= window_) score_sink(lane_rows, layer, kv_head, scores);
 
@@ -229,7 +242,9 @@ void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::u
     head.spans = attended.spans.data();
     head.span_count = attended.count;
     for (std::uint32_t i = 0; i < group; ++i) {
-      head.scores = scores.row((r - lane_rows.begin) * group + i);
+      const std::uint32_t score_row = 2 * ((r - lane_rows.begin) * group + i);
+      head.scores = scores.row(score_row);
+      head.residual_scores = scores.row(score_row + 1);
       kernels_.attend(head, attention_.row(r) + (kv_head * group + i) * c.value_dim);
     }
   }
@@ -238,11 +253,11 @@ void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::u
 void Forward::quantize_queries(const LaneRows& lane_rows, const RowMatrix& queries, std::uint32_t kv_head,
                                QuantizedMatrix& out) {
   const std::uint32_t group = config_.head_count / config_.kv_head_count;
-  out.resize((lane_rows.end - lane_rows.begin) * group, config_.head_dim, false);
+  out.resize(2 * (lane_rows.end - lane_rows.begin) * group, config_.head_dim, false);
   for (std::uint32_t r = lane_rows.begin; r < lane_rows.end; ++r) {
     for (std::uint32_t i = 0; i < group; ++i) {
-      out.quantize(kernels_, queries.row(r) + (kv_head * group + i) * config_.head_dim,
-                   (r - lane_rows.begin) * group + i);
+      out.quantize_with_residual(kernels_, queries.row(r) + (kv_head * group + i) * config_.head_dim,
+                                 2 * ((r - lane_rows.begin) * group + i));
     }
   }
 }
@@ -256,7 +271,7 @@ void Forward::score_band(const LaneRows& lane_rows, std::uint32_t layer, std::ui
   const kernels::PackedMatrix keys = lane.keys(layer, kv_head);
   const auto score = [&](std::uint32_t begin_slot, std::uint32_t end_slot) {
     kernels_.matmul(keys, begin_slot / kTile, (end_slot + kTile - 1) / kTile, queries.rows(0),
-                    (lane_rows.end - lane_rows.begin) * group, scores.row(0), scores.stride());
+                    2 * (lane_rows.end - lane_rows.begin) * group, scores.row(0), scores.stride());
   };
   const std::uint32_t first_position = rows_[lane_rows.begin].position;
   const std::uint32_t first = first_position >= window_ ? first_position - window_ + 2 : 0;
@@ -275,19 +290,21 @@ void Forward::score_sink(const LaneRows& lane_rows, std::uint32_t layer, std::ui
   QuantizedMatrix& queries = attention_scratch().queries;
   quantize_queries(late, sink_query_, kv_head, queries);
   const std::uint32_t tile = lane.sink_slot() / kTile;
-  kernels_.matmul(lane.keys(layer, kv_head), tile, tile + 1, queries.rows(0), (late.end - late.begin) * group,
-                  scores.row((late.begin - lane_rows.begin) * group), scores.stride());
+  kernels_.matmul(lane.keys(layer, kv_head), tile, tile + 1, queries.rows(0), 2 * (late.end - late.begin) * group,
+                  scores.row(2 * (late.begin - lane_rows.begin) * group), scores.stride());
 }
 
 void Forward::ffn_block(std::uint32_t layer) {
   const LayerWeights& weights = model_.weights.layers[layer];
   normalize(residual_, weights.ffn_norm);
-  multiply(weights.gate, normalized_, gate_);
-  multiply(weights.up, normalized_, up_);
+  set_input(normalized_, config_.width);
+  multiply(weights.gate, gate_);
+  multiply(weights.up, up_);
   for_each(static_cast<std::uint32_t>(rows_.size()), [&](std::uint32_t r) {
     kernels_.swiglu(gate_.row(r), up_.row(r), config_.ffn_width, gate_.row(r));
   });
-  multiply(weights.down, gate_, projected_);
+  set_input(gate_, config_.ffn_width);
+  multiply(weights.down, projected_);
   add_to_residual(projected_);
 }
 
@@ -297,15 +314,33 @@ void Forward::normalize(const RowMatrix& x, const std::vector<float>& weight) {
   });
 }
 
-void Forward::multiply(const Linear& linear, const RowMatrix& x, RowMatrix& out) {
+void Forward::set_input(const RowMatrix& x, std::uint32_t width) {
+  input_ = &x;
+  input_width_ = width;
+  narrow_ready_ = false;
+  wide_ready_ = false;
+}
+
+const QuantizedMatrix& Forward::input_as(kernels::WeightFormat format) {
+  const bool wide = format == kernels::WeightFormat::kWide;
+  QuantizedMatrix& input = wide ? wide_input_ : narrow_input_;
+  bool& ready = wide ? wide_ready_ : narrow_ready_;
+  if (ready) return input;
   const auto row_count = static_cast<std::uint32_t>(rows_.size());
-  activations_.resize(row_count, linear.input_count, linear.packed.format == kernels::WeightFormat::kWide);
-  for_each(row_count, [&](std::uint32_t r) { activations_.quantize(kernels_, x.row(r), r); });
+  input.resize(row_count, input_width_, wide);
+  for_each(row_count, [&](std::uint32_t r) { input.quantize(kernels_, input_->row(r), r); });
+  ready = true;
+  return input;
+}
+
+void Forward::multiply(const Linear& linear, RowMatrix& out) {
+  const auto row_count = static_cast<std::uint32_t>(rows_.size());
+  const kernels::QuantizedRows input = input_as(linear.packed.format).rows(0);
   const std::uint32_t tile_count = linear.packed.tile_count();
   const std::uint32_t task_count = pool_ == nullptr ? 1 : std::min(tile_count, 4 * pool_->thread_count());
   for_each(task_count, [&](std::uint32_t task) {
-    kernels_.matmul(linear.packed, tile_count * task / task_count, tile_count * (task + 1) / task_count,
-                    activations_.rows(0), row_count, out.row(0), out.stride());
+    kernels_.matmul(linear.packed, tile_count * task / task_count, tile_count * (task + 1) / task_count, input,
+                    row_count, out.row(0), out.stride());
   });
   if (linear.bias.empty()) return;
   for (std::uint32_t r = 0; r < row_count; ++r) kernels_.add(linear.bias.data(), linear.packed.output_count, out.row(r));

@@ -39,6 +39,8 @@ class QuantizedMatrix {
  public:
   void resize(std::uint32_t row_count, std::uint32_t width, bool wide);
   void quantize(const kernels::Kernels& kernels, const float* x, std::uint32_t row);
+  // Quantises x into `row` and what that left of x, x - q * scale, into row + 1. Narrow only.
+  void quantize_with_residual(const kernels::Kernels& kernels, const float* x, std::uint32_t row);
   [[nodiscard]] kernels::QuantizedRows rows(std::uint32_t first) const;
 
  private:
@@ -49,6 +51,7 @@ class QuantizedMatrix {
   std::vector<std::int16_t> wide_values_;
   std::vector<float> scales_;
   std::vector<std::int32_t> sums_;
+  std::vector<float> residual_;
 };
 
 class Forward {
@@ -85,7 +88,10 @@ class Forward {
   void quantize_queries(const LaneRows& lane_rows, const RowMatrix& queries, std::uint32_t kv_head,
                         QuantizedMatrix& out);
   void normalize(const RowMatrix& x, const std::vector<float>& weight);
-  void multiply(const Linear& linear, const RowMatrix& x, RowMatrix& out);
+  // The input of the multiply calls that follow; each quantised form of it is made when first needed.
+  void set_input(const RowMatrix& x, std::uint32_t width);
+  const QuantizedMatrix& input_as(kernels::WeightFormat format);
+  void multiply(const Linear& linear, RowMatrix& out);
   void add_to_residual(const RowMatrix& x);
   void for_each(std::uint32_t count, const std::function<void(std::uint32_t)>& body);
 
@@ -116,7 +122,13 @@ class Forward {
   RowMatrix projected_;    // [rows, width]
   RowMatrix gate_;         // [rows, ffn_width]
   RowMatrix up_;           // [rows, ffn_width]
-  QuantizedMatrix activations_;
+  const RowMatrix* input_ = nullptr;
+  std::uint32_t input_width_ = 0;
+  QuantizedMatrix narrow_input_;
+  QuantizedMatrix wide_input_;
+  bool narrow_ready_ = false;
+  bool wide_ready_ = false;
+  QuantizedMatrix output_input_;  // of the rows whose logits are asked for
 };
 
 }  // namespace tacit

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 # What the cases share. They run under bash -eu -o pipefail: any command that fails unexpectedly fails the case.
 
-# sample [N]: a text of about 60 * N bytes that a model and zstd can both shrink; the same on each call.
+support_folder=$(dirname "${BASH_SOURCE[0]}")
+
+# sample [N]: N lines of prose, about 90 bytes each; the same on each call. Each of the 24 lines is its own, so that a
+# language model shrinks up to 24 of them more than zstd does; after them they return.
 sample() {
-  local i
-  for ((i = 1; i <= ${1:-20}; ++i)); do
-    echo "The answer to question $i is $((i * i % 97)), because a model said so."
-  done
+  local lines i
+  mapfile -t lines <"$support_folder/sample.txt"
+  for ((i = 0; i < ${1:-20}; ++i)); do echo "${lines[i % ${#lines[@]}]}"; done
 }
 
 # noise BYTES: text that nothing shrinks much, the same on each call.

@@ -7,7 +7,8 @@
 namespace tacit::kernels {
 namespace {
 
-void add_value_dots(const std::int8_t* q, const std::int8_t* values, std::uint32_t tile_count, float scale, float* out);
+void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
+                    std::uint32_t tile_count, float scale, float* out);
 
 }  // namespace
 }  // namespace tacit::kernels
@@ -33,13 +34,19 @@ TACIT_INLINE __m256 accumulate(__m256 acc, __m256i dot, __m256 scale) {
   return _mm256_add_ps(acc, _mm256_mul_ps(_mm256_cvtepi32_ps(dot), scale));
 }
 
-// The weights are 0 to 127: two products of them and a signed byte fit int16.
-void add_value_dots(const std::int8_t* q, const std::int8_t* values, std::uint32_t tile_count, float scale,
-                    float* out) {
+// The halves of the weights are 0 to 127: two products of them and a signed byte fit int16.
+void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
+                    std::uint32_t tile_count, float scale, float* out) {
   for (std::uint32_t half = 0; half < 2 * tile_count; ++half) {
     const std::int8_t* data = values + (half / 2) * kTile * kBlock + (half % 2) * 32;
-    __m256i dot = _mm256_setzero_si256();
-    for (std::uint32_t g = 0; g < kGroups; ++g) dot = dot4(dot, broadcast4(q + 4 * g), load256(data + 64 * g));
+    __m256i high_dot = _mm256_setzero_si256();
+    __m256i low_dot = _mm256_setzero_si256();
+    for (std::uint32_t g = 0; g < kGroups; ++g) {
+      const __m256i v = load256(data + 64 * g);
+      high_dot = dot4(high_dot, broadcast4(high + 4 * g), v);
+      low_dot = dot4(low_dot, broadcast4(low + 4 * g), v);
+    }
+    const __m256i dot = _mm256_add_epi32(_mm256_slli_epi32(high_dot, 7), low_dot);
     _mm256_storeu_ps(out + half * kHalf,
                      accumulate(_mm256_loadu_ps(out + half * kHalf), dot, _mm256_set1_ps(scale)));
   }

@@ -7,7 +7,8 @@
 namespace tacit::kernels {
 namespace {
 
-void add_value_dots(const std::int8_t* q, const std::int8_t* values, std::uint32_t tile_count, float scale, float* out);
+void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
+                    std::uint32_t tile_count, float scale, float* out);
 
 }  // namespace
 }  // namespace tacit::kernels
@@ -22,20 +23,19 @@ constexpr std::uint32_t kRowsMax = 8;          // rows that share the weights in
 
 TACIT_INLINE __m512i broadcast4(const void* source) { return _mm512_set1_epi32(load_as<std::int32_t>(source)); }
 
-// The weights are 0 to 127 and fit the unsigned side; the values are signed.
-void add_value_dots(const std::int8_t* q, const std::int8_t* values, std::uint32_t tile_count, float scale,
-                    float* out) {
-  __m512i weights[kGroups];
-  for (std::uint32_t g = 0; g < kGroups; ++g) weights[g] = broadcast4(q + 4 * g);
+// The halves of the weights are 0 to 127 and fit the unsigned side; the values are signed.
+void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
+                    std::uint32_t tile_count, float scale, float* out) {
   for (std::uint32_t tile = 0; tile < tile_count; ++tile) {
     const std::int8_t* data = values + tile * kTile * kBlock;
-    __m512i even = _mm512_setzero_si512();
-    __m512i odd = _mm512_setzero_si512();
-    for (std::uint32_t g = 0; g < kGroups; g += 2) {
-      even = _mm512_dpbusd_epi32(even, weights[g], _mm512_loadu_si512(data + 64 * g));
-      odd = _mm512_dpbusd_epi32(odd, weights[g + 1], _mm512_loadu_si512(data + 64 * g + 64));
+    __m512i high_dot = _mm512_setzero_si512();
+    __m512i low_dot = _mm512_setzero_si512();
+    for (std::uint32_t g = 0; g < kGroups; ++g) {
+      const __m512i v = _mm512_loadu_si512(data + 64 * g);
+      high_dot = _mm512_dpbusd_epi32(high_dot, broadcast4(high + 4 * g), v);
+      low_dot = _mm512_dpbusd_epi32(low_dot, broadcast4(low + 4 * g), v);
     }
-    const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(even, odd));
+    const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high_dot, 7), low_dot));
     _mm512_storeu_ps(out + tile * kTile,
                      _mm512_add_ps(_mm512_loadu_ps(out + tile * kTile), _mm512_mul_ps(dot, _mm512_set1_ps(scale))));
   }

@@ -10,5 +10,6 @@ done
 only chat.txt message other.tct
 "$TACIT" info other.tct | grep -qF "$fingerprint" || fails "info does not name the model"
 "$TACIT" decompress -m "$model" -c other.tct | cmp - chat.txt
+# Whoever has tacit has the built-in model, also next to another.
 "$TACIT" compress -o builtin.tct chat.txt
-expect 3 "$TACIT" test -m "$model" builtin.tct 2>message
+"$TACIT" test -m "$model" builtin.tct

@@ -1,6 +1,6 @@
 # On a terminal: no archive without -f; a progress line that is wiped, then a summary; nothing with -q.
 command -v python3 >/dev/null || skip "no python3"
-sample 200 >chat.txt
+sample 24 >chat.txt
 expect 2 on_terminal "$TACIT" -c chat.txt >screen
 grep -q '^tacit: no archive is written to a terminal' screen || fails "$(cat screen)"
 expect 2 on_terminal "$TACIT" >screen

@@ -9,4 +9,7 @@ grep -Eqv '^[0-9]+$' lines && fails "not only ids: $(cat lines)"
 "$TACIT" eval --tokens list.json --print-hash >/dev/null
 "$TACIT" tokenize --special text >special
 grep -qxF "$(cat lines)" special
+if model=$(the_other_model); then # its flags ask for BOS
+  "$TACIT" tokenize -m "$model" --special text | tail -n +2 | cmp - <("$TACIT" tokenize -m "$model" text)
+fi
 [ "$(: | "$TACIT" tokenize --json)" = '[]' ] || fails "ids of an empty text"

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+// The engine's promises: identical bits for every kernel set, thread count, batch of lanes and prefill chunk, text
+// longer than the window included; and logits close to a float64 forward pass of the same model.
+#include "model/forward.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "oracle/oracle.h"
+#include "support/shared_data.h"
+#include "support/tiny_model.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tacit {
+namespace {
+
+using gguf::TensorType;
+using test::TinyModelBuilder;
+using test::TinyShape;
+
+// A model with the file that it points into.
+struct OwnedModel {
+  explicit OwnedModel(ByteVector file_bytes) : bytes(std::move(file_bytes)) {
+    auto parsed = gguf::File::parse(bytes, "test model");
+    EXPECT_TRUE(parsed.ok()) << (parsed.ok() ? "" : parsed.error().message);
+    file = std::move(parsed).value();
+    auto loaded = Model::load(file);
+    EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().message);
+    model = std::move(loaded).value();
+  }
+  OwnedModel(const OwnedModel&) = delete;
+  ByteVector bytes;
+  gguf::File file;
+  Model model;
+};
+
+ByteVector read_file(const std::string& path) {
+  const auto mapped = MappedFile::open(path);
+  EXPECT_TRUE(mapped.ok()) << path;
+  const ByteSpan bytes = mapped.value().bytes();
+  return {bytes.begin(), bytes.end()};
+}
+
+std::vector<TokenId> random_tokens(std::uint32_t count, std::uint32_t vocabulary_size, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<TokenId> tokens(count);
+  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % vocabulary_size);
+  return tokens;
+}
+
+struct Setting {
+  const kernels::Kernels* kernels;
+  std::uint32_t thread_count;
+  std::uint32_t lane_count;
+  std::uint32_t chunk;
+  std::uint32_t window;
+};
+
+// Logits [lane][position][vocabulary] of one sequence a lane; lane i has `tokens[i]`, of any length.
+std::vector<std::vector<float>> run_lanes(const Model& model, const Setting& setting,
+                                          const std::vector<std::vector<TokenId>>& tokens) {
+  ThreadPool pool(setting.thread_count);
+  std::vector<LaneCache> caches;
+  for (std::uint32_t i = 0; i < setting.lane_count; ++i) caches.emplace_back(model.config, setting.window, setting.chunk);
+  Forward forward(model, *setting.kernels, setting.window, setting.thread_count > 1 ? &pool : nullptr);
+  const std::uint32_t stride = kernels::round_up(model.config.vocabulary_size, kernels::kTile);
+  std::vector<std::vector<float>> logits(setting.lane_count);
+  std::size_t length = 0;
+  for (std::uint32_t i = 0; i < setting.lane_count; ++i) length = std::max(length, tokens[i].size());
+  for (std::size_t first = 0; first < length; first += setting.chunk) {
+    std::vector<Row> rows;
+    std::vector<std::uint32_t> indices;
+    std::vector<std::uint32_t> owners;
+    for (std::uint32_t i = 0; i < setting.lane_count; ++i) {
+      for (std::size_t p = first; p < std::min(first + setting.chunk, tokens[i].size()); ++p) {
+        indices.push_back(static_cast<std::uint32_t>(rows.size()));
+        owners.push_back(i);
+        rows.push_back({&caches[i], static_cast<std::uint32_t>(p), tokens[i][p]});
+      }
+    }
+    forward.run(rows);
+    std::vector<float> out(rows.size() * stride);
+    forward.logits(indices, out.data(), stride);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      const float* row = out.data() + r * stride;
+      logits[owners[r]].insert(logits[owners[r]].end(), row, row + model.config.vocabulary_size);
+    }
+  }
+  return logits;
+}
+
+std::uint64_t hash_of(const std::vector<float>& logits) {
+  return xxh3_64({reinterpret_cast<const std::uint8_t*>(logits.data()), logits.size() * sizeof(float)});
+}
+
+// Every combination gives each lane the logits that the reference set gives it alone, one step at a time.
+void expect_same_bits_everywhere(const Model& model, std::uint32_t window, std::uint32_t length) {
+  std::vector<std::vector<TokenId>> tokens;
+  for (std::uint32_t i = 0; i < 16; ++i) {
+    tokens.push_back(random_tokens(length - i, model.config.vocabulary_size, 100 + i));  // lanes end at different steps
+  }
+  const kernels::KernelList list = kernels::available_kernels();
+  std::vector<std::uint64_t> expected;
+  for (const std::vector<TokenId>& lane : tokens) {
+    const Setting alone{list.sets[list.count - 1], 1, 1, 1, window};
+    expected.push_back(hash_of(run_lanes(model, alone, {lane})[0]));
+  }
+  for (std::uint32_t set = 0; set < list.count; ++set) {
+    for (const std::uint32_t threads : {1u, 2u, 5u}) {
+      for (const std::uint32_t lanes : {1u, 3u, 16u}) {
+        for (const std::uint32_t chunk : {1u, 7u, 64u}) {
+          const auto logits = run_lanes(model, {list.sets[set], threads, lanes, chunk, window}, tokens);
+          for (std::uint32_t i = 0; i < lanes; ++i) {
+            ASSERT_EQ(hash_of(logits[i]), expected[i]) << list.sets[set]->name << ", threads " << threads << ", lanes "
+                                                       << lanes << ", chunk " << chunk << ", lane " << i;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Forward, GivesTheSameBitsForEverySetThreadLaneAndChunkWithEightBitWeights) {
+  const OwnedModel owned(TinyModelBuilder(TinyShape{}).build());
+  expect_same_bits_everywhere(owned.model, 256, 80);
+}
+
+TEST(Forward, GivesTheSameBitsWhenTheTextIsLongerThanTheWindow) {
+  const OwnedModel owned(TinyModelBuilder(TinyShape{}).build());
+  expect_same_bits_everywhere(owned.model, 24, 150);
+}
+
+TEST(Forward, GivesTheSameBitsForEveryTensorTypeAndOddShapes) {
+  TinyShape shape;
+  shape.width = 96;
+  shape.head_count = 6;
+  shape.kv_head_count = 3;
+  shape.head_dim = 12;
+  shape.ffn_width = 100;
+  shape.types = {TensorType::kF16, TensorType::kF32, TensorType::kBF16};
+  const OwnedModel floats(TinyModelBuilder(shape).build());
+  expect_same_bits_everywhere(floats.model, 40, 70);
+  shape.head_count = 2;
+  shape.kv_head_count = 1;
+  shape.head_dim = 160;  // more than one group of values
+  shape.ffn_width = 160;
+  shape.tied = true;
+  shape.types = {TensorType::kQ4_0, TensorType::kQ8_0, TensorType::kBF16};
+  const OwnedModel mixed(TinyModelBuilder(shape).build());
+  expect_same_bits_everywhere(mixed.model, 40, 70);
+}
+
+TEST(Forward, GivesTheSameBitsOnKitModels) {
+  TACIT_NEEDS_SHARED("conformance/models");
+  for (const char* name : {"llama2", "llama3_rope_freqs", "llama_rope_linear_biases"}) {
+    const OwnedModel owned(read_file(test::shared_data_path(std::string("conformance/models/") + name + ".gguf")));
+    expect_same_bits_everywhere(owned.model, 32, 70);
+  }
+}
+
+TEST(Forward, ALaneDoesNotRememberTheTextBefore) {
+  const OwnedModel owned(TinyModelBuilder(TinyShape{}).build());
+  const auto first = random_tokens(60, owned.model.config.vocabulary_size, 1);
+  const auto second = random_tokens(60, owned.model.config.vocabulary_size, 2);
+  const kernels::Kernels& kernels = *kernels::find_kernels("");
+  LaneCache cache(owned.model.config, 32, 64);
+  Forward forward(owned.model, kernels, 32, nullptr);
+  const std::uint32_t stride = kernels::round_up(owned.model.config.vocabulary_size, kernels::kTile);
+  std::vector<float> last(stride);
+  for (const auto& tokens : {first, second}) {
+    for (std::uint32_t p = 0; p < tokens.size(); ++p) {
+      const Row row{&cache, p, tokens[p]};
+      forward.run({&row, 1});
+    }
+    const std::uint32_t index = 0;
+    forward.logits({&index, 1}, last.data(), stride);
+  }
+  const auto alone = run_lanes(owned.model, {&kernels, 1, 1, 1, 32}, {second})[0];
+  EXPECT_TRUE(std::equal(alone.end() - owned.model.config.vocabulary_size, alone.end(), last.begin()));
+}
+
+// Kullback-Leibler divergence of a contract distribution from the float one, in nats.
+double divergence(std::span<const double> expected, const float* found) {
+  const auto log_sum = [](auto begin, std::size_t count) {
+    double maximum = begin[0], sum = 0;
+    for (std::size_t i = 1; i < count; ++i) maximum = std::max(maximum, static_cast<double>(begin[i]));
+    for (std::size_t i = 0; i < count; ++i) sum += std::exp(begin[i] - maximum);
+    return maximum + std::log(sum);
+  };
+  const double p_sum = log_sum(expected.data(), expected.size());
+  const double q_sum = log_sum(found, expected.size());
+  double total = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    const double log_p = expected[i] - p_sum;
+    total += std::exp(log_p) * (log_p - (found[i] - q_sum));
+  }
+  return total;
+}
+
+double mean_divergence(const OwnedModel& owned, const std::vector<TokenId>& tokens, std::uint32_t window) {
+  const auto loaded = oracle::load(owned.file);
+  EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().message);
+  const bool whole = window >= tokens.size();
+  const oracle::Matrix expected = oracle::logits(loaded.value(), tokens, {whole ? 0 : window});
+  const auto found = run_lanes(owned.model, {kernels::find_kernels(""), 2, 1, 64, window}, {tokens})[0];
+  double total = 0;
+  for (std::size_t p = 0; p < tokens.size(); ++p) {
+    total += divergence(expected.row(p), found.data() + p * expected.column_count);
+  }
+  return total / static_cast<double>(tokens.size());
+}
+
+TEST(Forward, StaysCloseToFloatOnKitModels) {
+  TACIT_NEEDS_SHARED("conformance/models");
+  std::size_t count = 0;
+  for (const auto& path : test::shared_files("conformance/models", ".gguf")) {
+    const auto bytes = read_file(path);
+    const auto parsed = gguf::File::parse(bytes, path.filename());
+    ASSERT_TRUE(parsed.ok());
+    if (!Config::load(parsed.value()).ok()) continue;  // another family
+    const OwnedModel owned(bytes);
+    auto tokens_path = path;
+    const nlohmann::json tokens =
+        nlohmann::json::parse(std::ifstream(tokens_path.replace_extension(".tokens.json")))["tokens"];
+    const double mean = mean_divergence(owned, tokens.get<std::vector<TokenId>>(), 256);
+    std::printf("KL %s: %.6f nats per token\n", path.stem().c_str(), mean);
+    EXPECT_LT(mean, 0.002) << path;
+    ++count;
+  }
+  EXPECT_GE(count, 7u);
+}
+
+constexpr const char* kText =
+    "To keep a loaf of bread fresh for a few days, let it cool down fully before you wrap it. Warm bread gives off "
+    "steam, and steam makes the crust soft. A paper bag is good for the first day; after that, a clean cloth or a "
+    "bread box will slow down the drying. Do not put bread in the fridge, because the cold makes it stale faster. "
+    "If you have more than you can eat, cut it into slices and freeze them. You can then take out one slice at a "
+    "time and toast it.\n\nHere are three things to remember:\n1. Cool the bread before wrapping.\n2. Keep it dry, "
+    "but not too dry.\n3. Freeze what you do not need this week.\n";
+
+TEST(Forward, StaysCloseToFloatOnTheBuiltInModelAlsoBeyondTheWindow) {
+  const OwnedModel owned(read_file(TACIT_SOURCE_DIR "/models/seed7m-q8_0.gguf"));
+  const auto tokenizer = Tokenizer::load(owned.file);
+  ASSERT_TRUE(tokenizer.ok());
+  std::vector<TokenId> tokens{tokenizer.value()->context_start_token()};
+  for (const TokenId token : tokenizer.value()->encode(as_bytes(kText))) tokens.push_back(token);
+  for (const std::uint32_t window : {256u, 48u}) {
+    const double mean = mean_divergence(owned, tokens, window);
+    std::printf("KL built-in model, window %u: %.6f nats per token over %zu tokens\n", window, mean, tokens.size());
+    EXPECT_LT(mean, 0.001);
+  }
+}
+
+TEST(Forward, RefusesModelsItCannotRunAndNamesTheReason) {
+  const auto refusal = [](auto change) {
+    test::GgufWriter writer;
+    writer.add("general.architecture", std::string("llama"));
+    change(writer);
+    const ByteVector bytes = writer.bytes();
+    const auto file = gguf::File::parse(bytes, "m.gguf");
+    EXPECT_TRUE(file.ok());
+    const auto config = Config::load(file.value());
+    EXPECT_FALSE(config.ok());
+    return config.ok() ? std::string() : config.error().message;
+  };
+  EXPECT_EQ(refusal([](auto& w) { w.add("llama.expert_count", std::uint32_t{8}); }),
+            "m.gguf: llama.expert_count: found 8, expected 0 (no mixture of experts)");
+  EXPECT_NE(refusal([](auto&) {}).find("llama.block_count"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tacit
