@@ -1,0 +1,41 @@
+# The two commands are `make demo` and `make test`; both install what they need (Debian 12 packages, by name) and build.
+PRESET ?= release
+BUILD := build/$(PRESET)
+PACKAGES := g++ cmake ninja-build libzstd-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev \
+            python3 python3-numpy python3-xxhash python3-zstandard gzip xz-utils zstd brotli
+
+.PHONY: demo test build setup install fuzz bench clean
+
+demo: build
+	scripts/demo.sh $(BUILD)/cli/tacit
+
+test: build
+	ctest --preset $(PRESET) --output-on-failure
+
+build: setup
+	cmake --preset $(PRESET) > /dev/null
+	cmake --build --preset $(PRESET)
+
+# Installs only what is missing, so that a machine that has everything needs neither network nor root.
+setup:
+	@scripts/install_packages.sh $(PACKAGES)
+
+install: build
+	cmake --install $(BUILD)
+
+# Every fuzz target for SECONDS seconds each (needs clang).
+SECONDS ?= 60
+fuzz:
+	@scripts/install_packages.sh $(PACKAGES) clang
+	cmake --preset fuzz > /dev/null
+	cmake --build --preset fuzz
+	scripts/fuzz.sh build/fuzz/fuzz $(SECONDS)
+
+# Ratios and speed on the machine at hand: bench/README.md.
+bench: build
+	@scripts/install_packages.sh zpaq
+	$(BUILD)/bench/tacit_peak
+	python3 bench/ratios.py $(BUILD)/cli/tacit examples/*.txt
+
+clean:
+	rm -rf build
