@@ -1,7 +1,7 @@
 # The two commands are `make demo` and `make test`; both install what they need (Debian 12 packages, by name) and build.
 PRESET ?= release
 BUILD := build/$(PRESET)
-PACKAGES := g++ cmake ninja-build libzstd-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev \
+PACKAGES := g++ cmake ninja-build libzstd-dev libbrotli-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev \
             python3 python3-numpy python3-xxhash python3-zstandard gzip xz-utils zstd brotli
 
 .PHONY: demo test build setup install fuzz bench clean

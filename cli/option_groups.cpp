@@ -55,7 +55,8 @@ EncodingFlags add_encoding(CLI::App& app, CodingOptions& coding, CLI::Option* re
   added.skip_verification = app.add_flag("--no-verify", coding.skip_verification, "do not decode what was written");
   added.skip_verification->excludes(remove_source);
   added.window = add_window(app, coding, "tokens of context; 0, the default: as the model says");
-  added.lanes = app.add_option("--lanes", coding.lane_count, "strips coded side by side, 1 to 256 (default 32)");
+  added.lanes = app.add_option("--lanes", coding.lane_count,
+                               "strips coded side by side, 1 to 256; 0, the default: as the model says");
   added.lanes->type_name("N")->check(CLI::Range(std::uint32_t{0}, kLaneCountMax).description(""));
   return added;
 }

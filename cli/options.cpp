@@ -2,8 +2,6 @@
 // Parsing with CLI11, and the checks that one option alone cannot make.
 #include "options.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <optional>
 #include <sstream>

@@ -20,6 +20,8 @@ struct NamedInfo {
   std::string name;
   tacit_archive_info archive;
 
+  // False where all segments are stored without a model; the archive then names none.
+  bool needs_model() const { return archive.model_fingerprint[0] != '\0'; }
   std::uint64_t fallback_segment_count() const { return archive.segment_count - archive.model_segment_count; }
   // Without a value where the denominator is zero.
   std::optional<double> ratio() const { return quotient(archive.original_bytes, archive.archive_bytes); }
@@ -47,8 +49,12 @@ std::string table(const NamedInfo& info) {
   const auto add = [&](std::string_view label, const std::string& value) {
     text.append("  ").append(label).append(kLabelColumn - label.size(), ' ').append(value).append("\n");
   };
-  add("model", printable(archive.model_name) + (archive.model_is_builtin != 0 ? " (built in)" : ""));
-  add("fingerprint", printable(archive.model_fingerprint));
+  if (info.needs_model()) {
+    add("model", printable(archive.model_name) + (archive.model_is_builtin != 0 ? " (built in)" : ""));
+    add("fingerprint", printable(archive.model_fingerprint));
+  } else {
+    add("model", "none needed");
+  }
   add("contract", std::to_string(archive.contract));
   add("format version", std::to_string(archive.format_version));
   add("window", std::to_string(archive.window) + " tokens");
@@ -70,9 +76,10 @@ nlohmann::ordered_json number_or_null(const std::optional<double>& number) {
 
 nlohmann::ordered_json json_object(const NamedInfo& info) {
   const tacit_archive_info& archive = info.archive;
+  using Json = nlohmann::ordered_json;
   return {{"file", info.name},
-          {"model_name", archive.model_name},
-          {"model_fingerprint", archive.model_fingerprint},
+          {"model_name", info.needs_model() ? Json(archive.model_name) : Json(nullptr)},
+          {"model_fingerprint", info.needs_model() ? Json(archive.model_fingerprint) : Json(nullptr)},
           {"model_is_builtin", archive.model_is_builtin != 0},
           {"contract", archive.contract},
           {"format_version", archive.format_version},

@@ -4,13 +4,11 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <optional>
 
 #include "commands/commands.h"
 #include "descriptors.h"
 #include "engine.h"
-#include "files.h"
 #include "messages.h"
 #include "progress.h"
 

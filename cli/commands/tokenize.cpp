@@ -6,7 +6,6 @@
 #include <span>
 
 #include "commands/commands.h"
-#include "descriptors.h"
 #include "engine.h"
 #include "input.h"
 #include "messages.h"

@@ -164,15 +164,15 @@ typedef struct tacit_archive_info {
   size_t struct_bytes;
   uint32_t format_version;
   uint32_t contract;              /* number of the numeric contract */
-  char model_name[256];
-  char model_fingerprint[65];
+  char model_name[256];           /* "" where no segment needs a model */
+  char model_fingerprint[65];     /* likewise */
   int model_is_builtin;
   uint32_t window;
   uint64_t original_bytes;
   uint64_t archive_bytes;
   uint64_t block_count;
   uint64_t segment_count;         /* all kinds */
-  uint64_t model_segment_count;   /* coded by the model; the others by zstd or stored as they are */
+  uint64_t model_segment_count;   /* coded by the model; the others by zstd, brotli or not at all */
   uint64_t model_original_bytes;  /* original bytes in them */
   uint64_t model_coded_bytes;     /* their code streams */
   uint64_t token_count;           /* tokens in them */

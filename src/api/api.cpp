@@ -304,10 +304,12 @@ Status fill_archive_info(ByteSpan archive, tacit_archive_info* out) {
   tacit_archive_info info{};
   info.format_version = header.format_version;
   info.contract = header.contract;
-  std::memcpy(info.model_name, header.model_name.data(), header.model_name.size());
-  std::memcpy(info.model_fingerprint, to_hex(header.model_fingerprint).data(), 64);
-  info.model_is_builtin = header.model_fingerprint == builtin_model_fingerprint() ? 1 : 0;
-  info.window = header.window;
+  if (header.has_model) {
+    std::memcpy(info.model_name, header.model_name.data(), header.model_name.size());
+    std::memcpy(info.model_fingerprint, to_hex(header.model_fingerprint).data(), 64);
+    info.model_is_builtin = header.model_fingerprint == builtin_model_fingerprint() ? 1 : 0;
+    info.window = header.window;
+  }
   info.original_bytes = reader.original_bytes();
   info.archive_bytes = archive.size();
   info.block_count = reader.blocks().size();
@@ -425,11 +427,11 @@ tacit_status tacit_compress_file(const tacit_options* options, const char* input
     TACIT_ASSIGN(Call call, begin_model_call(options));
     TACIT_ASSIGN(const std::unique_ptr<InputFile> input, InputFile::open(input_path));
     TACIT_TRY(input->must_not_be(output_path));
-    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0));
+    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0, input->mode()));
     const ByteSource source = [&](std::span<std::uint8_t> buffer) { return input->read(buffer); };
     const ByteSink sink = [&](ByteSpan bytes) { return output.write(bytes); };
     TACIT_TRY(compress(call, input->size(), source, sink, result));
-    return output.commit(input->mode());
+    return output.commit();
   });
 }
 
@@ -441,12 +443,12 @@ tacit_status tacit_decompress_file(const tacit_options* options, const char* inp
     TACIT_ASSIGN(const std::unique_ptr<InputFile> input, InputFile::open(input_path));
     TACIT_TRY(input->must_not_be(output_path));
     TACIT_ASSIGN(const MappedFile archive, MappedFile::open(input_path));
-    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0));
+    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0, input->mode()));
     const ByteSink sink = [&](ByteSpan bytes) { return output.write(bytes); };
     if (Status status = decompress(call, archive.bytes(), sink, result); !status.ok()) {
       return status.error().code == ErrorCode::kIo ? status.error() : status.error().in(input_path);
     }
-    return output.commit(input->mode());
+    return output.commit();
   });
 }
 

@@ -17,20 +17,23 @@ inline constexpr std::uint16_t kFormatVersion = 0;
 inline constexpr std::uint16_t kContract = 1;
 inline constexpr std::uint8_t kBlockTag = 'B';
 inline constexpr std::uint8_t kIndexTag = 'I';
+inline constexpr std::uint8_t kMethodMax = 3;
 inline constexpr std::size_t kFooterBytes = 12;  // u32 size of the index, u64 its hash
 
 struct Header {
   std::uint16_t format_version = kFormatVersion;
   std::uint16_t contract = kContract;
+  bool has_model = false;    // false: no segment needs one, and the fields below are not stored
   std::uint32_t window = 0;  // tokens of context, spec/numeric.md section 6
   Sha256 model_fingerprint{};
   std::string model_name;
 };
 
 enum class Method : std::uint8_t {
-  kModel = 0,  // a code stream of the model's symbols
-  kZstd = 1,   // one zstd frame
-  kRaw = 2,    // the bytes themselves
+  kModel = 0,   // a code stream of the model's symbols
+  kZstd = 1,    // one zstd frame
+  kRaw = 2,     // the bytes themselves
+  kBrotli = 3,  // one brotli stream (RFC 7932)
 };
 
 // A stretch of a block's bytes that starts with a fresh context. All model segments of a block decode in lockstep.

@@ -38,37 +38,55 @@ struct ParsedHeader {
   std::size_t size = 0;
 };
 
-Result<ParsedHeader> parse_header(ByteSpan archive) {
-  if (archive.size() < kMagic.size() || !std::equal(kMagic.begin(), kMagic.end(), archive.begin())) {
-    return damaged("offset 0: magic: found " + std::string(archive.empty() ? "an empty file" : "other bytes") +
-                   ", expected those of a tacit archive");
-  }
-  ByteReader reader(archive.subspan(kMagic.size()));
-  Header header;
+// The fields that name the model.
+Status parse_model_fields(ByteReader& reader, Header& header) {
   ByteSpan fingerprint;
   ByteSpan name;
   std::uint8_t name_bytes = 0;
-  std::uint64_t hash = 0;
-  if (!reader.read(header.format_version) || !reader.read(header.contract) || !reader.read(header.window) ||
-      !reader.read_span(header.model_fingerprint.size(), fingerprint) || !reader.read(name_bytes) ||
-      !reader.read_span(name_bytes, name) || !reader.read(hash)) {
+  if (!reader.read(header.window) || !reader.read_span(header.model_fingerprint.size(), fingerprint) ||
+      !reader.read(name_bytes) || !reader.read_span(name_bytes, name)) {
     return too_short(reader, "header");
   }
-  const std::size_t size = kMagic.size() + reader.offset();
-  TACIT_TRY(check_hash(archive, size - sizeof(hash), "header hash"));
+  std::copy(fingerprint.begin(), fingerprint.end(), header.model_fingerprint.begin());
+  header.model_name = as_text(name);
+  return {};
+}
+
+Status check_header(const Header& header, std::uint8_t has_model) {
   if (header.format_version != kFormatVersion) {
     return bad_field(8, "format version", std::to_string(header.format_version), std::to_string(kFormatVersion));
   }
   if (header.contract != kContract) {
     return bad_field(10, "numeric contract", std::to_string(header.contract), std::to_string(kContract));
   }
-  if (header.window < limits::kWindowMin || header.window > limits::kWindowMax) {
-    return bad_field(12, "window", std::to_string(header.window),
+  if (has_model > 1) return bad_field(12, "model flag", std::to_string(has_model), "0 or 1");
+  if (has_model == 1 && (header.window < limits::kWindowMin || header.window > limits::kWindowMax)) {
+    return bad_field(13, "window", std::to_string(header.window),
                      std::to_string(limits::kWindowMin) + " to " + std::to_string(limits::kWindowMax));
   }
-  std::copy(fingerprint.begin(), fingerprint.end(), header.model_fingerprint.begin());
-  header.model_name = as_text(name);
-  return ParsedHeader{header, size};
+  return {};
+}
+
+Result<ParsedHeader> parse_header(ByteSpan archive) {
+  if (archive.size() < kMagic.size() || !std::equal(kMagic.begin(), kMagic.end(), archive.begin())) {
+    return damaged("offset 0: magic: found " + std::string(archive.empty() ? "an empty file" : "other bytes") +
+                   ", expected those of a tacit archive");
+  }
+  ByteReader reader(archive);
+  ByteSpan magic;
+  Header header;
+  std::uint8_t has_model = 0;
+  std::uint64_t hash = 0;
+  if (!reader.read_span(kMagic.size(), magic) || !reader.read(header.format_version) || !reader.read(header.contract) ||
+      !reader.read(has_model)) {
+    return too_short(reader, "header");
+  }
+  header.has_model = has_model == 1;
+  if (header.has_model) TACIT_TRY(parse_model_fields(reader, header));
+  if (!reader.read(hash)) return too_short(reader, "header hash");
+  TACIT_TRY(check_hash(archive, reader.offset() - sizeof(hash), "header hash"));
+  TACIT_TRY(check_header(header, has_model));
+  return ParsedHeader{header, reader.offset()};
 }
 
 Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_offset, std::uint64_t first_block) {
@@ -117,9 +135,7 @@ Result<Segment> parse_segment(ByteReader& reader, std::uint64_t block_bytes, std
     return too_short(reader, "segment");
   }
   Segment segment;
-  if (method > static_cast<std::uint8_t>(Method::kRaw)) {
-    return bad_field(offset, "segment method", std::to_string(method), "0, 1 or 2");
-  }
+  if (method > kMethodMax) return bad_field(offset, "segment method", std::to_string(method), "0, 1, 2 or 3");
   segment.method = static_cast<Method>(method);
   // Every symbol stands for at least one byte, but for a space prefix.
   const std::uint64_t limit = segment.method == Method::kModel ? block_bytes + 1 : block_bytes;

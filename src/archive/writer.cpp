@@ -12,10 +12,13 @@ ByteVector serialize_header(const Header& header) {
   ByteVector out(kMagic.begin(), kMagic.end());
   append_value(out, header.format_version);
   append_value(out, header.contract);
-  append_value(out, header.window);
-  append_bytes(out, header.model_fingerprint);
-  append_value(out, static_cast<std::uint8_t>(header.model_name.size()));
-  append_bytes(out, as_bytes(header.model_name));
+  append_value(out, static_cast<std::uint8_t>(header.has_model ? 1 : 0));
+  if (header.has_model) {
+    append_value(out, header.window);
+    append_bytes(out, header.model_fingerprint);
+    append_value(out, static_cast<std::uint8_t>(header.model_name.size()));
+    append_bytes(out, as_bytes(header.model_name));
+  }
   append_value(out, xxh3_64(out));
   return out;
 }

@@ -96,7 +96,7 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(const_cast<std::uint8_t*>(data_), size_);
 }
 
-Result<AtomicFile> AtomicFile::create(const std::string& path, bool replace) {
+Result<AtomicFile> AtomicFile::create(const std::string& path, bool replace, std::uint32_t mode) {
   struct stat info {};
   if (::lstat(path.c_str(), &info) == 0) {
     if (S_ISDIR(info.st_mode)) {
@@ -108,23 +108,25 @@ Result<AtomicFile> AtomicFile::create(const std::string& path, bool replace) {
   AtomicFile file;
   file.path_ = path;
   file.replace_ = replace;
-  file.temporary_path_ = path + ".tmp." + std::to_string(::getpid());
-  file.slot_ = remember_unfinished(file.temporary_path_);
-  file.descriptor_ = ::open(file.temporary_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file.descriptor_ < 0) {
-    Error error = system_error(path, "create");
-    forget_unfinished(file.slot_);
-    file.slot_ = -1;
-    file.temporary_path_.clear();
-    return error;
+  file.mode_ = mode;
+  // A name may be taken by what a killed process of the same number left behind.
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    std::string name = path + ".tmp." + std::to_string(::getpid()) + (attempt > 0 ? "." + std::to_string(attempt) : "");
+    file.descriptor_ = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode != 0 ? mode : 0666u);
+    if (file.descriptor_ < 0 && errno == EEXIST) continue;
+    if (file.descriptor_ < 0) break;
+    file.slot_ = remember_unfinished(name);
+    file.temporary_path_ = std::move(name);
+    return file;
   }
-  return file;
+  return system_error(path, "create");
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : descriptor_(std::exchange(other.descriptor_, -1)),
       slot_(std::exchange(other.slot_, -1)),
       replace_(other.replace_),
+      mode_(other.mode_),
       path_(std::move(other.path_)),
       temporary_path_(std::exchange(other.temporary_path_, {})) {}
 
@@ -144,8 +146,9 @@ Status AtomicFile::write(ByteSpan bytes) {
   return {};
 }
 
-Status AtomicFile::commit(std::uint32_t mode) {
-  if (mode != 0 && ::fchmod(descriptor_, mode & 07777) != 0) return system_error(path_, "set permissions of");
+Status AtomicFile::commit() {
+  // open() took the umask off.
+  if (mode_ != 0 && ::fchmod(descriptor_, mode_) != 0) return system_error(path_, "set permissions of");
   if (::fsync(descriptor_) != 0) return system_error(path_, "sync");
   if (::close(std::exchange(descriptor_, -1)) != 0) return system_error(path_, "close");
   if (replace_) {

@@ -36,8 +36,9 @@ class MappedFile {
 // remove_unfinished_outputs(), which is async-signal-safe, to keep that promise on Ctrl-C.
 class AtomicFile {
  public:
-  // `replace` false: an existing target is an error (kIo) and stays as it is.
-  static Result<AtomicFile> create(const std::string& path, bool replace);
+  // `replace` false: an existing target is an error (kIo) and stays as it is. `mode`: permission bits of the file from
+  // the start, so that nobody reads meanwhile what they may not read afterwards; 0: the default ones.
+  static Result<AtomicFile> create(const std::string& path, bool replace, std::uint32_t mode);
 
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&&) = delete;
@@ -46,14 +47,15 @@ class AtomicFile {
   ~AtomicFile();
 
   Status write(ByteSpan bytes);
-  // Flushes, syncs, renames. `mode` are the permission bits of the result; 0 leaves the default ones.
-  Status commit(std::uint32_t mode);
+  // Syncs and renames.
+  Status commit();
 
  private:
   AtomicFile() = default;
   int descriptor_ = -1;
   int slot_ = -1;  // index in the list that remove_unfinished_outputs() walks
   bool replace_ = false;
+  std::uint32_t mode_ = 0;
   std::string path_;
   std::string temporary_path_;
 };

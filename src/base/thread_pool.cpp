@@ -43,26 +43,26 @@ ThreadPool::ThreadPool(std::uint32_t thread_count) {
 
 ThreadPool::~ThreadPool() {
   stop_.store(true);
-  generation_.fetch_add(1);
-  generation_.notify_all();
+  run_count_.fetch_add(1);
+  run_count_.notify_all();
   for (std::thread& worker : workers_) worker.join();
 }
 
 void ThreadPool::run(std::uint32_t task_count, const std::function<void(std::uint32_t)>& body) {
-  body_ = &body;
-  task_count_ = task_count;
-  next_task_.store(0, std::memory_order_relaxed);
-  const bool alone = task_count <= 1 || workers_.empty();
-  if (!alone) {
-    busy_workers_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
-    generation_.fetch_add(1, std::memory_order_release);
-    generation_.notify_all();
+  if (task_count <= 1 || workers_.empty()) {
+    for (std::uint32_t task = 0; task < task_count; ++task) body(task);
+    return;
   }
+  body_.store(&body, std::memory_order_relaxed);
+  tasks_left_.store(task_count, std::memory_order_relaxed);
+  ticket_.store(make_ticket(run_count_.load(std::memory_order_relaxed) + 1, task_count), std::memory_order_release);
+  run_count_.fetch_add(1, std::memory_order_release);
+  run_count_.notify_all();
   take_tasks();
-  while (!alone) {
-    const std::uint32_t busy = busy_workers_.load(std::memory_order_acquire);
-    if (busy == 0) break;
-    wait_for_change(busy_workers_, busy, spins_);
+  while (true) {
+    const std::uint32_t left = tasks_left_.load(std::memory_order_acquire);
+    if (left == 0) break;
+    wait_for_change(tasks_left_, left, spins_);
   }
   if (!failed_.exchange(false)) return;
   std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -70,25 +70,27 @@ void ThreadPool::run(std::uint32_t task_count, const std::function<void(std::uin
 
 void ThreadPool::work() {
   const DefaultFloatEnvironment environment;
-  std::uint32_t seen = 0;
-  while (true) {
-    wait_for_change(generation_, seen, spins_);
-    ++seen;
-    if (stop_.load()) return;
+  while (!stop_.load()) {
+    const std::uint32_t seen = run_count_.load(std::memory_order_acquire);
     take_tasks();
-    if (busy_workers_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_workers_.notify_one();
+    wait_for_change(run_count_, seen, spins_);
   }
 }
 
 void ThreadPool::take_tasks() {
+  std::uint64_t ticket = ticket_.load(std::memory_order_acquire);
   while (true) {
-    const std::uint32_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
-    if (task >= task_count_) return;
+    const auto task = static_cast<std::uint32_t>(ticket & (kTasksMax - 1));
+    const auto task_count = static_cast<std::uint32_t>(ticket >> 20 & (kTasksMax - 1));
+    if (task >= task_count) return;
+    if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
     try {
-      (*body_)(task);
+      (*body_.load(std::memory_order_relaxed))(task);
     } catch (...) {
       if (!failed_.exchange(true)) failure_ = std::current_exception();
     }
+    if (tasks_left_.fetch_sub(1, std::memory_order_acq_rel) == 1) tasks_left_.notify_one();
+    ticket = ticket_.load(std::memory_order_acquire);
   }
 }
 

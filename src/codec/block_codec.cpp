@@ -10,14 +10,14 @@
 namespace tacit {
 namespace {
 
-// Every strip starts with an empty context, which costs some ten bytes of code (docs/decisions/0003), and with this
-// many tokens at least in each a block loses about 0.3 %.
-constexpr std::size_t kStripTokensMin = 4096;
+// Every strip starts with an empty context, which costs some ten bytes of code; with so many tokens at least in each
+// that is about 0.3 % of them (docs/decisions/0003).
+constexpr std::size_t kStripTokensMin = 8192;
 
-// The model is given up when after so many symbols a lane, and while it projects to store the block so much larger
-// than zstd does, more work is likely wasted.
-constexpr std::uint64_t kTrialSymbols = 128;
-constexpr double kHopeless = 1.25;
+// The model is given up if after so many symbols a lane it projects to store the block in more bytes than it has, or in
+// so much more than the fallback takes. Not closer: the first symbols of a lane, which have no context, cost more.
+constexpr std::uint64_t kTrialSymbols = 256;
+constexpr double kHopeless = 1.5;
 
 struct Strip {
   std::span<const TokenId> symbols;
@@ -49,7 +49,7 @@ Status check_content(const archive::Block& block, ByteSpan bytes) {
   return {};
 }
 
-// Stops the encoder, as an error that encode() recognises, once the model projects to lose to zstd by far.
+// Stops the encoder, as an error that encode() recognises, once the model projects to lose by far.
 class Trial {
  public:
   Trial(ByteSpan bytes, std::size_t symbol_count, std::size_t lane_count)
@@ -60,7 +60,8 @@ class Trial {
     judged_ = true;
     const double projected = static_cast<double>(state.code_bytes) * static_cast<double>(symbol_count_) /
                              static_cast<double>(state.symbols_done);
-    gave_up_ = better_fallback(bytes_, static_cast<std::uint64_t>(projected / kHopeless)).has_value();
+    gave_up_ = projected > static_cast<double>(bytes_.size()) ||
+               better_fallback(bytes_, static_cast<std::uint64_t>(projected / kHopeless)).has_value();
     return gave_up_;
   }
   [[nodiscard]] bool gave_up() const { return gave_up_; }

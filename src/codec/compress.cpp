@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Compression. The input is taken a group at a time (spec/archive.md, section 2): its blocks are coded with the model
-// unless zstd stores the whole group smaller, then decoded and compared, then written.
+// unless the fallback stores the whole group smaller, then decoded and compared, then written.
 #include <algorithm>
 #include <optional>
 
@@ -25,17 +25,11 @@ class Compressor {
         context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window},
         codec_(context_, options.lane_max) {}
 
-  Status begin() {
-    archive::Header header;
-    header.window = options_.window;
-    header.model_fingerprint = model_.fingerprint;
-    header.model_name = model_.name;
-    return write(archive::serialize_header(header));
-  }
-
-  Status add_group(ByteSpan group) {
+  // `only`: the group is all of the input, so that an archive without model segments need not name the model.
+  Status add_group(ByteSpan group, bool only) {
     TACIT_ASSIGN(const std::vector<EncodedBlock> blocks, encode_group(group));
     if (options_.verify) TACIT_TRY(verify(group, blocks));
+    if (result_.archive_bytes == 0) TACIT_TRY(write_header(!only || has_model_segments(blocks)));
     for (const EncodedBlock& block : blocks) {
       entries_.push_back({0, block.serialized.size(), block.original_bytes});
       result_.token_count += block.model_token_count;
@@ -46,17 +40,31 @@ class Compressor {
   }
 
   Result<StreamResult> finish() {
+    if (result_.archive_bytes == 0) TACIT_TRY(write_header(false));
     TACIT_TRY(write(archive::serialize_index_and_footer(entries_)));
     return result_;
   }
 
  private:
+  Status write_header(bool has_model) {
+    archive::Header header;
+    header.has_model = has_model;
+    header.window = options_.window;
+    header.model_fingerprint = model_.fingerprint;
+    header.model_name = model_.name;
+    return write(archive::serialize_header(header));
+  }
+
+  static bool has_model_segments(const std::vector<EncodedBlock>& blocks) {
+    return std::any_of(blocks.begin(), blocks.end(), [](const EncodedBlock& block) { return block.model_token_count > 0; });
+  }
+
   Status write(ByteSpan bytes) {
     result_.archive_bytes += bytes.size();
     return sink_(bytes);
   }
 
-  // The blocks of a group, or one zstd block for all of it once that is known to be smaller.
+  // The blocks of a group, or one fallback block for all of it once that is known to be smaller.
   Result<std::vector<EncodedBlock>> encode_group(ByteSpan group) {
     std::vector<EncodedBlock> blocks;
     std::optional<Fallback> whole;
@@ -68,7 +76,7 @@ class Compressor {
       stored += block.serialized.size();
       tokens_done_ += block.model_token_count;
       blocks.push_back(std::move(block));
-      if (group.size() <= kBlockBytes) break;  // the block has been compared with zstd already
+      if (group.size() <= kBlockBytes) break;  // the block has been compared with the fallback already
       const std::size_t done = begin + bytes.size();
       const auto projected = static_cast<std::uint64_t>(static_cast<double>(stored) * static_cast<double>(group.size()) /
                                                         static_cast<double>(done));
@@ -150,12 +158,12 @@ Result<StreamResult> compress_stream(const LoadedModel& model, const CodecOption
                                      const ByteSink& sink) {
   TACIT_TRY(model.require_tokenizer());
   Compressor compressor(model, options, sink);
-  TACIT_TRY(compressor.begin());
-  while (true) {
+  for (bool first = true;; first = false) {
     TACIT_ASSIGN(const ByteVector group, read_group(source));
     if (group.empty()) break;
-    TACIT_TRY(compressor.add_group(group));
-    if (group.size() < kGroupBytes) break;
+    const bool last = group.size() < kGroupBytes;
+    TACIT_TRY(compressor.add_group(group, first && last));
+    if (last) break;
   }
   return compressor.finish();
 }

@@ -16,7 +16,7 @@ class Decompressor {
 
   Result<ByteVector> decode(std::size_t index) {
     TACIT_ASSIGN(const archive::Block block, reader_.read_block(index));
-    Result<ByteVector> bytes = decode(block);
+    Result<ByteVector> bytes = decode(block, reader_.blocks()[index].stored_bytes);
     if (!bytes.ok() && bytes.error().code == ErrorCode::kDamaged) {
       return bytes.error().in("block " + std::to_string(index) + " (offset " +
                               std::to_string(reader_.blocks()[index].offset) + ")");
@@ -31,8 +31,9 @@ class Decompressor {
   [[nodiscard]] std::uint64_t token_count() const { return token_count_; }
 
  private:
-  Result<ByteVector> decode(const archive::Block& block) {
+  Result<ByteVector> decode(const archive::Block& block, std::uint64_t block_bytes) {
     if (!needs_model(block)) return decode_without_model(block);
+    if (!reader_.header().has_model) return damaged("found a model segment, expected none: the header names no model");
     if (!codec_.has_value()) {
       TACIT_ASSIGN(const LoadedModel* model, find_model_(reader_.header()));
       TACIT_TRY(model->require_tokenizer());
@@ -45,7 +46,7 @@ class Decompressor {
       Progress progress;
       progress.original_bytes_done =
           original_bytes_ + static_cast<std::uint64_t>(static_cast<double>(block.original_bytes) * state.share_done);
-      progress.stored_bytes = stored_bytes_;
+      progress.stored_bytes = stored_bytes_ + static_cast<std::uint64_t>(static_cast<double>(block_bytes) * state.share_done);
       progress.tokens_done = token_count_ + state.symbols_done;
       return options_.progress(progress);
     });

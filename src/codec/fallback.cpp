@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "codec/fallback.h"
 
+#include <brotli/decode.h>
+#include <brotli/encode.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -31,12 +33,65 @@ ByteVector zstd_compress(ByteSpan bytes, int level) {
   return out;
 }
 
+// Empty where brotli cannot: inputs beyond its 16 MiB window, which long repeats make zstd's.
+ByteVector brotli_compress(ByteSpan bytes) {
+  if (bytes.size() > (std::size_t{1} << BROTLI_MAX_WINDOW_BITS)) return {};
+  ByteVector out(BrotliEncoderMaxCompressedSize(bytes.size()));
+  std::size_t size = out.size();
+  const BROTLI_BOOL ok = BrotliEncoderCompress(BROTLI_MAX_QUALITY, BROTLI_MAX_WINDOW_BITS, BROTLI_MODE_TEXT, bytes.size(),
+                                               bytes.data(), &size, out.data());
+  if (ok == BROTLI_FALSE) throw std::bad_alloc();  // with a large enough buffer only memory can fail
+  out.resize(size);
+  return out;
+}
+
+// One frame that is all of the payload: zstd itself would take several, and frames that stand for nothing.
+Status decode_zstd(const archive::Segment& segment, std::span<std::uint8_t> out) {
+  const ByteSpan payload = segment.payload;
+  constexpr std::uint32_t kFrameMagic = ZSTD_MAGICNUMBER;
+  if (payload.size() < sizeof(kFrameMagic) || load_unaligned<std::uint32_t>(payload.data()) != kFrameMagic ||
+      ZSTD_findFrameCompressedSize(payload.data(), payload.size()) != payload.size()) {
+    return damaged("zstd segment: expected exactly one frame");
+  }
+  const std::size_t size = ZSTD_decompress(out.data(), out.size(), payload.data(), payload.size());
+  if (ZSTD_isError(size)) return damaged(std::string("zstd segment: ") + ZSTD_getErrorName(size));
+  if (size == out.size()) return {};
+  return damaged("zstd segment: found " + std::to_string(size) + " bytes, expected " + std::to_string(out.size()));
+}
+
+Status decode_brotli(const archive::Segment& segment, std::span<std::uint8_t> out) {
+  const std::unique_ptr<BrotliDecoderState, decltype(&BrotliDecoderDestroyInstance)> state(
+      BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), BrotliDecoderDestroyInstance);
+  if (state == nullptr) throw std::bad_alloc();
+  std::size_t input_left = segment.payload.size();
+  const std::uint8_t* input = segment.payload.data();
+  std::size_t output_left = out.size();
+  std::uint8_t* output = out.data();
+  const BrotliDecoderResult result =
+      BrotliDecoderDecompressStream(state.get(), &input_left, &input, &output_left, &output, nullptr);
+  if (result == BROTLI_DECODER_RESULT_SUCCESS && input_left == 0 && output_left == 0) return {};
+  return damaged("brotli segment: expected exactly one stream of " + std::to_string(out.size()) + " bytes");
+}
+
+Status decode_raw(const archive::Segment& segment, std::span<std::uint8_t> out) {
+  if (segment.payload.size() != out.size()) {
+    return damaged("raw segment: found " + std::to_string(segment.payload.size()) + " bytes, expected " +
+                   std::to_string(out.size()));
+  }
+  std::copy(segment.payload.begin(), segment.payload.end(), out.begin());
+  return {};
+}
+
 }  // namespace
 
 Fallback smallest_fallback(ByteSpan bytes) {
-  ByteVector compressed = zstd_compress(bytes, kStrongLevel);
-  if (compressed.size() < bytes.size()) return {archive::Method::kZstd, std::move(compressed)};
-  return {archive::Method::kRaw, ByteVector(bytes.begin(), bytes.end())};
+  Fallback best{archive::Method::kRaw, ByteVector(bytes.begin(), bytes.end())};
+  ByteVector zstd = zstd_compress(bytes, kStrongLevel);
+  if (zstd.size() < best.payload.size()) best = {archive::Method::kZstd, std::move(zstd)};
+  if (best.method == archive::Method::kRaw) return best;  // what zstd cannot shrink brotli hardly can
+  ByteVector brotli = brotli_compress(bytes);
+  if (!brotli.empty() && brotli.size() < best.payload.size()) best = {archive::Method::kBrotli, std::move(brotli)};
+  return best;
 }
 
 std::optional<Fallback> better_fallback(ByteSpan bytes, std::uint64_t model_bytes) {
@@ -48,24 +103,14 @@ std::optional<Fallback> better_fallback(ByteSpan bytes, std::uint64_t model_byte
 }
 
 Status decode_fallback(const archive::Segment& segment, ByteVector& out) {
-  if (segment.method == archive::Method::kRaw) {
-    if (segment.payload.size() != segment.original_bytes) {
-      return damaged("raw segment: found " + std::to_string(segment.payload.size()) + " bytes, expected " +
-                     std::to_string(segment.original_bytes));
-    }
-    append_bytes(out, segment.payload);
-    return {};
-  }
   const std::size_t begin = out.size();
   out.resize(begin + segment.original_bytes);
-  const std::size_t size =
-      ZSTD_decompress(out.data() + begin, segment.original_bytes, segment.payload.data(), segment.payload.size());
-  if (ZSTD_isError(size)) return damaged(std::string("zstd segment: ") + ZSTD_getErrorName(size));
-  if (size != segment.original_bytes) {
-    return damaged("zstd segment: found " + std::to_string(size) + " bytes, expected " +
-                   std::to_string(segment.original_bytes));
+  const std::span<std::uint8_t> target = std::span(out).subspan(begin);
+  switch (segment.method) {
+    case archive::Method::kZstd: return decode_zstd(segment, target);
+    case archive::Method::kBrotli: return decode_brotli(segment, target);
+    default: return decode_raw(segment, target);
   }
-  return {};
 }
 
 }  // namespace tacit

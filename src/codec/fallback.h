@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What stands in where the model does not pay: zstd at its strongest, or the bytes themselves.
+// What stands in where the model does not pay: zstd or brotli at their strongest, or the bytes themselves.
 #pragma once
 
 #include <optional>
@@ -11,18 +11,18 @@
 namespace tacit {
 
 struct Fallback {
-  archive::Method method = archive::Method::kRaw;  // kZstd or kRaw
+  archive::Method method = archive::Method::kRaw;  // any but kModel
   ByteVector payload;
 };
 
-// The smaller of zstd -22 and raw.
+// The smallest of zstd -22, brotli -11 and raw.
 Fallback smallest_fallback(ByteSpan bytes);
 
-// smallest_fallback if it is smaller than `model_bytes`. Level 22 takes a second a megabyte, so a fast level is asked
-// first: where even half of its size is more than model_bytes the strong one would not win (docs/decisions/0004).
+// smallest_fallback if it is smaller than `model_bytes`. The strong levels take a second a megabyte and more, so a fast
+// one is asked first: where even half of its size is more than model_bytes they would not win (docs/decisions/0004).
 std::optional<Fallback> better_fallback(ByteSpan bytes, std::uint64_t model_bytes);
 
-// Appends the original_bytes of a kZstd or kRaw segment to out. Errors: kDamaged.
+// Appends the original_bytes of a segment that is not kModel to out. Errors: kDamaged.
 Status decode_fallback(const archive::Segment& segment, ByteVector& out);
 
 }  // namespace tacit

@@ -11,6 +11,8 @@ namespace {
 constexpr std::uint32_t kChunkMax = 64;
 constexpr std::uint32_t kChunkOfManyLanes = 16;
 constexpr std::size_t kManyLanes = 4;
+// Steps between two meetings of the threads. Plain softmax coding needs none, and each costs a wait for the slowest.
+constexpr std::uint32_t kStepsBetweenMeetings = 64;
 
 // The two directions differ in who knows the next symbol.
 struct EncodePort {
@@ -53,8 +55,15 @@ class LaneGroup {
         logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
         logits_(ports.size() * logits_stride_) {}
 
-  // Steps [first, first + count) of every lane that has so many.
-  void advance(std::uint64_t first, std::uint32_t count) {
+  // Steps [first, end) of every lane that has so many, `chunk` of them at a time.
+  void advance(std::uint64_t first, std::uint64_t end, std::uint32_t chunk) {
+    for (; first < end && status_.ok(); first += chunk) advance_chunk(first, chunk);
+  }
+
+  [[nodiscard]] const Status& status() const { return status_; }
+
+ private:
+  void advance_chunk(std::uint64_t first, std::uint32_t count) {
     rows_.clear();
     first_rows_.clear();
     for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -64,14 +73,11 @@ class LaneGroup {
         rows_.push_back({&caches_[i], static_cast<std::uint32_t>(step), input_token(ports_[i], step)});
       }
     }
-    if (rows_.empty() || !status_.ok()) return;
+    if (rows_.empty()) return;
     forward_.run(rows_);
     for (std::uint32_t i = 0; i < count && status_.ok(); ++i) code_step(first, i);
   }
 
-  [[nodiscard]] const Status& status() const { return status_; }
-
- private:
   // What the model reads at `step`: the symbol before it.
   [[nodiscard]] TokenId input_token(const Port& port, std::uint64_t step) const {
     return step == 0 ? tokenizer_.context_start_token() : tokenizer_.model_token(port.symbols[step - 1]);
@@ -142,8 +148,9 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
     step_count = std::max(step_count, port.symbol_count());
     symbol_count += port.symbol_count();
   }
-  for (std::uint64_t step = 0; step < step_count; step += chunk) {
-    const auto advance = [&](std::uint32_t g) { groups[g]->advance(step, chunk); };
+  for (std::uint64_t step = 0; step < step_count; step += kStepsBetweenMeetings) {
+    const std::uint64_t end = std::min<std::uint64_t>(step + kStepsBetweenMeetings, step_count);
+    const auto advance = [&](std::uint32_t g) { groups[g]->advance(step, end, chunk); };
     if (groups.size() == 1) {
       advance(0);
     } else {
@@ -152,7 +159,7 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
     LockstepState state;
     for (const auto& group : groups) TACIT_TRY(group->status());
     for (const Port& port : ports) {
-      state.symbols_done += std::min(step + chunk, port.symbol_count());
+      state.symbols_done += std::min(end, port.symbol_count());
       state.code_bytes += port.code_bytes();
     }
     state.share_done = static_cast<double>(state.symbols_done) / static_cast<double>(symbol_count);

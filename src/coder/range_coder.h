@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A range coder with 64-bit state and carry propagation (G. N. N. Martin, "Range encoding", 1979; spec/archive.md,
-// section 6). After every symbol the range is at least 2^56, so that with totals below 2^48 a symbol of probability p
+// section 4). After every symbol the range is at least 2^56, so that with totals below 2^48 a symbol of probability p
 // costs at most -log2 p + 2^-8 * log2 e bits, and in practice 2^-24 of a bit too much. Knows intervals, not symbols.
 #pragma once
 

@@ -35,7 +35,8 @@ void matmul_format(const PackedMatrix& weights, std::uint32_t first_tile, std::u
                                                 : matmul_rows<kFormat, 2, tiles_at_once(2)>;
     const std::uint32_t step = tiles_at_once(row_count);
     for (; tile + step <= end_tile; tile += step) {
-      several(weights.data + tile * tile_bytes, tile_bytes, weights.block_count, rows, 0, out + tile * kTile, out_stride);
+      several(weights.data + tile * tile_bytes, tile_bytes, weights.block_count, rows, 0, out + tile * kTile,
+              out_stride);
     }
   }
   for (; tile < end_tile; ++tile) {

@@ -55,6 +55,13 @@ kernels::QuantizedRows QuantizedMatrix::rows(std::uint32_t first) const {
           scales_.data() + block, sums_.data() + block};
 }
 
+namespace {
+
+// An element of a row that is normalised, rotated or quantised takes about as long as so many multiply-adds.
+std::uint64_t row_work(std::uint32_t row_count, std::uint32_t width) { return std::uint64_t{16} * row_count * width; }
+
+}  // namespace
+
 Forward::Forward(const Model& model, const kernels::Kernels& kernels, std::uint32_t window, ThreadPool* pool)
     : model_(model),
       config_(model.config),
@@ -82,10 +89,11 @@ void Forward::logits(std::span<const std::uint32_t> rows, float* out, std::size_
   const Linear& linear = model_.weights.output;
   const auto count = static_cast<std::uint32_t>(rows.size());
   output_input_.resize(count, linear.input_count, linear.packed.format == kernels::WeightFormat::kWide);
-  for_each(count, [&](std::uint32_t r) { output_input_.quantize(kernels_, normalized_.row(rows[r]), r); });
+  for_each(count, row_work(count, config_.width), [&](std::uint32_t r) { output_input_.quantize(kernels_, normalized_.row(rows[r]), r); });
   const std::uint32_t tile_count = linear.packed.tile_count();
   constexpr std::uint32_t kTilesPerTask = 16;
-  for_each((tile_count + kTilesPerTask - 1) / kTilesPerTask, [&](std::uint32_t task) {
+  const std::uint64_t work = std::uint64_t{count} * linear.input_count * linear.packed.output_count;
+  for_each((tile_count + kTilesPerTask - 1) / kTilesPerTask, work, [&](std::uint32_t task) {
     const std::uint32_t begin = task * kTilesPerTask;
     kernels_.matmul(linear.packed, begin, std::min(begin + kTilesPerTask, tile_count), output_input_.rows(0), count, out,
                     out_stride);
@@ -155,8 +163,11 @@ void Forward::attention_block(std::uint32_t layer) {
   multiply(weights.key, key_);
   multiply(weights.value, value_);
   // A lane's keys and values are stored before its rows attend; lanes are independent of each other.
-  for_each(static_cast<std::uint32_t>(rows_.size()), [&](std::uint32_t r) { rotate_and_store(layer, r); });
-  for_each(static_cast<std::uint32_t>(lane_rows_.size()) * config_.kv_head_count, [&](std::uint32_t task) {
+  const auto row_count = static_cast<std::uint32_t>(rows_.size());
+  const std::uint32_t head_width = config_.head_count * (config_.head_dim + config_.value_dim);
+  for_each(row_count, row_work(row_count, head_width), [&](std::uint32_t r) { rotate_and_store(layer, r); });
+  const std::uint64_t attention_work = std::uint64_t{row_count} * window_ * head_width;
+  for_each(static_cast<std::uint32_t>(lane_rows_.size()) * config_.kv_head_count, attention_work, [&](std::uint32_t task) {
     attend_head(layer, lane_rows_[task / config_.kv_head_count], task % config_.kv_head_count);
   });
   set_input(attention_, config_.head_count * config_.value_dim);
@@ -300,7 +311,8 @@ void Forward::ffn_block(std::uint32_t layer) {
   set_input(normalized_, config_.width);
   multiply(weights.gate, gate_);
   multiply(weights.up, up_);
-  for_each(static_cast<std::uint32_t>(rows_.size()), [&](std::uint32_t r) {
+  const auto row_count = static_cast<std::uint32_t>(rows_.size());
+  for_each(row_count, row_work(row_count, config_.ffn_width), [&](std::uint32_t r) {
     kernels_.swiglu(gate_.row(r), up_.row(r), config_.ffn_width, gate_.row(r));
   });
   set_input(gate_, config_.ffn_width);
@@ -309,7 +321,8 @@ void Forward::ffn_block(std::uint32_t layer) {
 }
 
 void Forward::normalize(const RowMatrix& x, const std::vector<float>& weight) {
-  for_each(static_cast<std::uint32_t>(rows_.size()), [&](std::uint32_t r) {
+  const auto row_count = static_cast<std::uint32_t>(rows_.size());
+  for_each(row_count, row_work(row_count, config_.width), [&](std::uint32_t r) {
     kernels_.rms_norm(x.row(r), weight.data(), config_.width, config_.norm_epsilon, normalized_.row(r));
   });
 }
@@ -328,7 +341,7 @@ const QuantizedMatrix& Forward::input_as(kernels::WeightFormat format) {
   if (ready) return input;
   const auto row_count = static_cast<std::uint32_t>(rows_.size());
   input.resize(row_count, input_width_, wide);
-  for_each(row_count, [&](std::uint32_t r) { input.quantize(kernels_, input_->row(r), r); });
+  for_each(row_count, row_work(row_count, input_width_), [&](std::uint32_t r) { input.quantize(kernels_, input_->row(r), r); });
   ready = true;
   return input;
 }
@@ -338,7 +351,8 @@ void Forward::multiply(const Linear& linear, RowMatrix& out) {
   const kernels::QuantizedRows input = input_as(linear.packed.format).rows(0);
   const std::uint32_t tile_count = linear.packed.tile_count();
   const std::uint32_t task_count = pool_ == nullptr ? 1 : std::min(tile_count, 4 * pool_->thread_count());
-  for_each(task_count, [&](std::uint32_t task) {
+  const std::uint64_t work = std::uint64_t{row_count} * linear.input_count * linear.packed.output_count;
+  for_each(task_count, work, [&](std::uint32_t task) {
     kernels_.matmul(linear.packed, tile_count * task / task_count, tile_count * (task + 1) / task_count, input,
                     row_count, out.row(0), out.stride());
   });
@@ -350,8 +364,9 @@ void Forward::add_to_residual(const RowMatrix& x) {
   for (std::uint32_t r = 0; r < rows_.size(); ++r) kernels_.add(x.row(r), config_.width, residual_.row(r));
 }
 
-void Forward::for_each(std::uint32_t count, const std::function<void(std::uint32_t)>& body) {
-  if (pool_ != nullptr && count > 1) return pool_->run(count, body);
+void Forward::for_each(std::uint32_t count, std::uint64_t work, const std::function<void(std::uint32_t)>& body) {
+  constexpr std::uint64_t kWorthSharing = 2'000'000;  // some twenty microseconds of one thread
+  if (pool_ != nullptr && count > 1 && work >= kWorthSharing) return pool_->run(count, body);
   for (std::uint32_t i = 0; i < count; ++i) body(i);
 }
 

@@ -93,7 +93,9 @@ class Forward {
   const QuantizedMatrix& input_as(kernels::WeightFormat format);
   void multiply(const Linear& linear, RowMatrix& out);
   void add_to_residual(const RowMatrix& x);
-  void for_each(std::uint32_t count, const std::function<void(std::uint32_t)>& body);
+  // body(0) to body(count - 1), shared out among the pool's threads where all of it is `work` multiply-adds or so and
+  // that is enough to pay for their meeting.
+  void for_each(std::uint32_t count, std::uint64_t work, const std::function<void(std::uint32_t)>& body);
 
   [[nodiscard]] const float* cosine(std::uint32_t rotation) const { return cosines_.data() + rotation * pair_count_; }
   [[nodiscard]] const float* sine(std::uint32_t rotation) const { return sines_.data() + rotation * pair_count_; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The contract's exp for binary32, as a recipe of + - * and bit operations (spec/numeric.md, section 3). The scalar
-// form here is the definition; kernel sets carry the same steps sixteen at a time and are compared with it bit by bit.
+// form here is the definition; kernel sets carry the same steps for many at a time and are compared with it bit by bit.
 #pragma once
 
 #include <bit>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The AVX2 kernel set: vector16.inl compiled for it, and the integer dot products.
+// The AVX2 kernel set: vector.inl compiled for it, and the integer dot products.
 #include <immintrin.h>
 
 #include "kernels/x86/x86.h"
@@ -7,98 +7,154 @@
 namespace tacit::kernels {
 namespace {
 
-void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
-                    std::uint32_t tile_count, float scale, float* out);
+using Ints = std::int32_t __attribute__((vector_size(32)));
+
+void store_narrow(std::int8_t* q, const Ints* block);
+void store_wide(std::int16_t* q, const Ints* block);
+void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
+                    float* out);
 
 }  // namespace
 }  // namespace tacit::kernels
 
-#include "kernels/vector16.inl"
+#include "kernels/vector.inl"
 
 namespace tacit::kernels {
 namespace {
 
-constexpr std::uint32_t kGroups = kBlock / 4;
-constexpr std::uint32_t kRowsMax = 4;
+constexpr std::uint32_t kGroups = kBlock / 4;  // of four inputs
+constexpr std::uint32_t kRowsMax = 4;          // rows that share the weights in registers
 constexpr std::uint32_t kHalf = kTile / 2;  // outputs in one register
 
 TACIT_INLINE __m256i load256(const void* source) { return _mm256_loadu_si256(static_cast<const __m256i*>(source)); }
 TACIT_INLINE __m256i broadcast4(const void* source) { return _mm256_set1_epi32(load_as<std::int32_t>(source)); }
 
-// a unsigned, b signed, both so small that no pair of products leaves int16.
-TACIT_INLINE __m256i dot4(__m256i acc, __m256i a, __m256i b) {
-  return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a, b), _mm256_set1_epi16(1)));
-}
+// Pairs of int16 added to int32.
+TACIT_INLINE __m256i add_neighbours(__m256i values) { return _mm256_madd_epi16(values, _mm256_set1_epi16(1)); }
 
 TACIT_INLINE __m256 accumulate(__m256 acc, __m256i dot, __m256 scale) {
   return _mm256_add_ps(acc, _mm256_mul_ps(_mm256_cvtepi32_ps(dot), scale));
 }
 
-// The halves of the weights are 0 to 127: two products of them and a signed byte fit int16.
-void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
-                    std::uint32_t tile_count, float scale, float* out) {
+// Two vectors as int16, in order; packing alone works within halves of 128 bits.
+TACIT_INLINE __m256i pack16(Ints low, Ints high) {
+  const __m256i packed = _mm256_packs_epi32(reinterpret_cast<__m256i>(low), reinterpret_cast<__m256i>(high));
+  return _mm256_permute4x64_epi64(packed, 0xd8);
+}
+
+TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
+  store_as(q, pack16(block[0], block[1]));
+  store_as(q + 16, pack16(block[2], block[3]));
+}
+
+TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
+  const __m256i packed = _mm256_packs_epi16(pack16(block[0], block[1]), pack16(block[2], block[3]));
+  store_as(q, _mm256_permute4x64_epi64(packed, 0xd8));
+}
+
+TACIT_INLINE __m256i load_widened(const void* source) {
+  return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(source)));
+}
+
+// In int16, so that weights of fourteen bits need no splitting.
+void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
+                    float* out) {
   for (std::uint32_t half = 0; half < 2 * tile_count; ++half) {
     const std::int8_t* data = values + (half / 2) * kTile * kBlock + (half % 2) * 32;
-    __m256i high_dot = _mm256_setzero_si256();
-    __m256i low_dot = _mm256_setzero_si256();
+    __m256i low = _mm256_setzero_si256();   // of outputs 0 to 3, two neighbouring sums each
+    __m256i high = _mm256_setzero_si256();  // of outputs 4 to 7
     for (std::uint32_t g = 0; g < kGroups; ++g) {
-      const __m256i v = load256(data + 64 * g);
-      high_dot = dot4(high_dot, broadcast4(high + 4 * g), v);
-      low_dot = dot4(low_dot, broadcast4(low + 4 * g), v);
+      const __m256i w = _mm256_set1_epi64x(load_as<std::int64_t>(weights + 4 * g));
+      low = _mm256_add_epi32(low, _mm256_madd_epi16(w, load_widened(data + 64 * g)));
+      high = _mm256_add_epi32(high, _mm256_madd_epi16(w, load_widened(data + 64 * g + 16)));
     }
-    const __m256i dot = _mm256_add_epi32(_mm256_slli_epi32(high_dot, 7), low_dot);
+    const __m256i dot = _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8);
     _mm256_storeu_ps(out + half * kHalf,
                      accumulate(_mm256_loadu_ps(out + half * kHalf), dot, _mm256_set1_ps(scale)));
   }
 }
 
-// The dot products of one block of one row with eight outputs. kInt8: with |w| on the unsigned side and the sign moved
-// to x no pair leaves int16 (2 * 128 * 127), which w + 128 could.
+// The bytes of a block of a row.
 template <WeightFormat kFormat>
-TACIT_INLINE __m256i block_dot(const std::uint8_t* half_block, const QuantizedRows& rows, std::size_t block) {
-  __m256i dot = _mm256_setzero_si256();
+TACIT_INLINE const std::uint8_t* activations(const QuantizedRows& rows, std::size_t block) {
   if constexpr (kFormat == WeightFormat::kWide) {
-    for (std::uint32_t pair = 0; pair < kBlock / 2; ++pair) {
-      const __m256i x = broadcast4(rows.wide + block * kBlock + 2 * pair);
-      dot = _mm256_add_epi32(dot, _mm256_madd_epi16(load256(half_block + 64 * pair), x));
-    }
-  } else if constexpr (kFormat == WeightFormat::kInt8) {
-    for (std::uint32_t g = 0; g < kGroups; ++g) {
-      const __m256i w = _mm256_xor_si256(load256(half_block + 64 * g), _mm256_set1_epi8(-128));
-      const __m256i x = broadcast4(rows.narrow + block * kBlock + 4 * g);
-      dot = dot4(dot, _mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
-    }
+    return reinterpret_cast<const std::uint8_t*>(rows.wide + block * kBlock);
   } else {
-    dot = _mm256_set1_epi32(-8 * rows.sums[block]);
-    for (std::uint32_t g = 0; g < kGroups / 2; ++g) {
-      const __m256i pair = load256(half_block + 64 * g);
-      const __m256i nibble = _mm256_set1_epi8(15);
-      const std::int8_t* x = rows.narrow + block * kBlock + 4 * g;
-      dot = dot4(dot, _mm256_and_si256(pair, nibble), broadcast4(x));
-      dot = dot4(dot, _mm256_and_si256(_mm256_srli_epi16(pair, 4), nibble), broadcast4(x + 16));
+    return reinterpret_cast<const std::uint8_t*>(rows.narrow + block * kBlock);
+  }
+}
+
+// Adds the products of a register of weights and the activations at x to the sums of eight outputs. kInt8: with |w| on
+// the unsigned side and the sign moved to x no pair leaves int16 (2 * 128 * 127), which w + 128 could. kInt4: int16
+// holds the sums of a whole block (16 * 15 * 127), two for each output.
+template <WeightFormat kFormat>
+TACIT_INLINE __m256i add_products(__m256i dot, __m256i weights, const std::uint8_t* x) {
+  if constexpr (kFormat == WeightFormat::kWide) {
+    return _mm256_add_epi32(dot, _mm256_madd_epi16(weights, broadcast4(x)));
+  } else if constexpr (kFormat == WeightFormat::kInt8) {
+    const __m256i w = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(broadcast4(x), w));
+    return _mm256_add_epi32(dot, add_neighbours(pairs));
+  } else {
+    const __m256i nibble = _mm256_set1_epi8(15);
+    const __m256i low = _mm256_and_si256(weights, nibble);
+    const __m256i high = _mm256_and_si256(_mm256_srli_epi16(weights, 4), nibble);
+    dot = _mm256_add_epi16(dot, _mm256_maddubs_epi16(low, broadcast4(x)));
+    return _mm256_add_epi16(dot, _mm256_maddubs_epi16(high, broadcast4(x + kBlock / 2)));
+  }
+}
+
+// What add_products summed up over a block, as int32. The nibbles are too large by 8.
+template <WeightFormat kFormat>
+TACIT_INLINE __m256i finish_dot(__m256i dot, const QuantizedRows& rows, std::size_t block) {
+  if constexpr (kFormat != WeightFormat::kInt4) return dot;
+  return _mm256_sub_epi32(add_neighbours(dot), _mm256_slli_epi32(broadcast4(rows.sums + block), 3));
+}
+
+// Adds the products of a tile block and the blocks first, first + stride ... of kRows rows to acc, both halves of the
+// tile side by side. The steps are not unrolled: GCC would reorder the sums until they no longer fit the registers.
+template <WeightFormat kFormat, std::uint32_t kRows>
+TACIT_INLINE void add_block(const std::uint8_t* tile_block, const QuantizedRows& rows, std::size_t first,
+                            std::size_t stride, __m256 (*acc)[2]) {
+  constexpr std::uint32_t kSteps = value_bytes(kFormat) / 64;
+  __m256i dot[kRows][2];
+  for (auto& d : dot) d[0] = d[1] = _mm256_setzero_si256();
+#pragma GCC unroll 1
+  for (std::uint32_t step = 0; step < kSteps; ++step) {
+    const __m256i low = load256(tile_block + 64 * step);
+    const __m256i high = load256(tile_block + 64 * step + 32);
+#pragma GCC unroll 4
+    for (std::uint32_t r = 0; r < kRows; ++r) {
+      const std::uint8_t* x = activations<kFormat>(rows, first + r * stride) + 4 * step;
+      dot[r][0] = add_products<kFormat>(dot[r][0], low, x);
+      dot[r][1] = add_products<kFormat>(dot[r][1], high, x);
     }
   }
-  return dot;
+  const auto* scales = reinterpret_cast<const float*>(tile_block + value_bytes(kFormat));
+#pragma GCC unroll 4
+  for (std::uint32_t r = 0; r < kRows; ++r) {
+    const std::size_t block = first + r * stride;
+    for (std::uint32_t half = 0; half < 2; ++half) {
+      const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(rows.scales[block]), _mm256_load_ps(scales + half * kHalf));
+      acc[r][half] = accumulate(acc[r][half], finish_dot<kFormat>(dot[r][half], rows, block), scale);
+    }
+  }
 }
 
 template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
 void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
                  const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
-  for (std::uint32_t half = 0; half < 2 * kTiles; ++half) {
-    __m256 acc[kRows];
-    for (std::uint32_t r = 0; r < kRows; ++r) acc[r] = _mm256_setzero_ps();
+  for (std::uint32_t t = 0; t < kTiles; ++t) {
+    __m256 acc[kRows][2];
+    for (auto& a : acc) a[0] = a[1] = _mm256_setzero_ps();
     for (std::uint32_t b = 0; b < block_count; ++b) {
-      const std::uint8_t* tile_block = tile_data + (half / 2) * tile_bytes + b * tile_block_bytes(kFormat);
-      const auto* scales = reinterpret_cast<const float*>(tile_block + value_bytes(kFormat));
-      const __m256 scale_w = _mm256_loadu_ps(scales + (half % 2) * kHalf);
-#pragma GCC unroll 4
-      for (std::uint32_t r = 0; r < kRows; ++r) {
-        const std::size_t block = (first_row + r) * block_count + b;
-        const __m256i dot = block_dot<kFormat>(tile_block + (half % 2) * 32, rows, block);
-        acc[r] = accumulate(acc[r], dot, _mm256_mul_ps(_mm256_set1_ps(rows.scales[block]), scale_w));
-      }
+      add_block<kFormat, kRows>(tile_data + t * tile_bytes + b * tile_block_bytes(kFormat), rows,
+                                first_row * block_count + b, block_count, acc);
     }
-    for (std::uint32_t r = 0; r < kRows; ++r) _mm256_storeu_ps(out + r * out_stride + half * kHalf, acc[r]);
+    for (std::uint32_t r = 0; r < kRows; ++r) {
+      _mm256_storeu_ps(out + r * out_stride + t * kTile, acc[r][0]);
+      _mm256_storeu_ps(out + r * out_stride + t * kTile + kHalf, acc[r][1]);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The AVX-512 kernel set (F, BW, DQ, VL, VNNI): vector16.inl compiled for it, and the integer dot products.
+// The AVX-512 kernel set (F, BW, DQ, VL, VNNI): vector.inl compiled for it, and the integer dot products.
 #include <immintrin.h>
 
 #include "kernels/x86/x86.h"
@@ -7,13 +7,17 @@
 namespace tacit::kernels {
 namespace {
 
-void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
-                    std::uint32_t tile_count, float scale, float* out);
+using Ints = std::int32_t __attribute__((vector_size(64)));
+
+void store_narrow(std::int8_t* q, const Ints* block);
+void store_wide(std::int16_t* q, const Ints* block);
+void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
+                    float* out);
 
 }  // namespace
 }  // namespace tacit::kernels
 
-#include "kernels/vector16.inl"
+#include "kernels/vector.inl"
 
 namespace tacit::kernels {
 namespace {
@@ -23,9 +27,26 @@ constexpr std::uint32_t kRowsMax = 8;          // rows that share the weights in
 
 TACIT_INLINE __m512i broadcast4(const void* source) { return _mm512_set1_epi32(load_as<std::int32_t>(source)); }
 
-// The halves of the weights are 0 to 127 and fit the unsigned side; the values are signed.
-void add_value_dots(const std::int8_t* high, const std::int8_t* low, const std::int8_t* values,
-                    std::uint32_t tile_count, float scale, float* out) {
+TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
+  store_as(q, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[0])));
+  store_as(q + 16, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[1])));
+}
+
+TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
+  store_as(q, _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(block[0])));
+  store_as(q + 16, _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(block[1])));
+}
+
+// The weights are split into halves of seven bits, which fit the unsigned side; the values are signed.
+TACIT_INLINE void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count,
+                                 float scale, float* out) {
+  std::int8_t high[kBlock];
+  std::int8_t low[kBlock];
+  for (std::uint32_t i = 0; i < kBlock; i += 16) {  // as store_wide has written them
+    const __m256i w = load_as<__m256i>(weights + i);
+    store_as(high + i, _mm256_cvtepi16_epi8(_mm256_srli_epi16(w, 7)));
+    store_as(low + i, _mm256_cvtepi16_epi8(_mm256_and_si256(w, _mm256_set1_epi16(127))));
+  }
   for (std::uint32_t tile = 0; tile < tile_count; ++tile) {
     const std::int8_t* data = values + tile * kTile * kBlock;
     __m512i high_dot = _mm512_setzero_si512();
@@ -129,7 +150,8 @@ void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uin
                  const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
   if constexpr (kFormat == WeightFormat::kWide) {
     for (std::uint32_t t = 0; t < kTiles; ++t) {
-      matmul_wide<kFormat, kRows>(tile_data + t * tile_bytes, block_count, rows, first_row, out + t * kTile, out_stride);
+      matmul_wide<kFormat, kRows>(tile_data + t * tile_bytes, block_count, rows, first_row, out + t * kTile,
+                                  out_stride);
     }
   } else {
     matmul_narrow<kFormat, kRows, kTiles>(tile_data, tile_bytes, block_count, rows, first_row, out, out_stride);

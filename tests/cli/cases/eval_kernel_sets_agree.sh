@@ -8,7 +8,8 @@ for set in reference avx2 avx512; do
   [ $code -eq 0 ] && [ "$hash" = "$expected" ] || fails "$set: $hash instead of $expected"
 done
 for threads in 1 2; do
-  [ "$("$TACIT" eval --tokens ids.json --print-hash -T $threads)" = "$expected" ] || fails "$threads threads: another hash"
+  [ "$("$TACIT" eval --tokens ids.json --print-hash -T $threads)" = "$expected" ] ||
+    fails "$threads threads: another hash"
 done
 [ "$(echo '[1, 17, 300, 42, 5, 99, 1000, 2, 64, 7, 8, 32]' | "$TACIT" eval --tokens - --print-hash)" != "$expected" ] ||
   fails "other tokens, same hash"

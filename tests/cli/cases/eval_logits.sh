@@ -14,7 +14,8 @@ size=$(wc -c <list.f32)
 cmp -n "$size" list.f32 double.f32
 hash=$("$TACIT" eval --tokens list.json --print-hash)
 [[ $hash =~ ^[0-9a-f]{16}$ ]] || fails "hash: $hash"
-[ "$("$TACIT" eval --tokens list.json --logits again.f32 --print-hash)" = "$hash" ] || fails "another hash with --logits"
+[ "$("$TACIT" eval --tokens list.json --logits again.f32 --print-hash)" = "$hash" ] ||
+  fails "another hash with --logits"
 cmp list.f32 again.f32
 if command -v xxhsum >/dev/null; then
   # "XXH3 (list.f32) = 0123456789abcdef"

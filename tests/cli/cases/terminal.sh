@@ -11,7 +11,8 @@ on_terminal "$TACIT" -cf chat.txt >screen
 on_terminal "$TACIT" chat.txt >screen
 grep -q 'chat.txt  \[.*tokens/s' screen || fails "no progress line: $(cat screen)"
 grep -q verifying screen || fails "no word of verifying: $(cat screen)"
-tr '\r' '\n' <screen | tail -n 2 | head -n 1 | grep -Eq $'^\e\\[Kchat.txt : [0-9.]+x \\([0-9]+ -> [0-9]+ bytes, chat.txt.tct\\)$' ||
+summary=$'^\e\\[Kchat.txt : [0-9.]+x \\([0-9]+ -> [0-9]+ bytes, chat.txt.tct\\)$'
+tr '\r' '\n' <screen | tail -n 2 | head -n 1 | grep -Eq "$summary" ||
   fails "no summary on a clean line: $(cat -v screen)"
 on_terminal "$TACIT" -qf chat.txt >screen
 [ ! -s screen ] || fails "-q is not quiet: $(cat -v screen)"

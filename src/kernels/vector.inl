@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+// The kernels that are written once for every vector instruction set. Included by x86/avx2.cpp and x86/avx512.cpp,
+// which are compiled for their sets and add what vector extensions do not say well. A vector is as wide as a register,
+// since GCC takes wider ones apart into scalars; where the numeric contract has sixteen virtual lanes, as many vectors
+// as it takes stand for them. Must not include anything that instantiates shared inline functions: a copy compiled for
+// a newer processor could be the one that the linker keeps.
+//
+// The including file has declared, in the same anonymous namespace:
+//   Ints: a vector of int32, of 16, 32 or 64 bytes;
+//   store_narrow(q, block), store_wide(q, block): the kBlock values of `block`, which all fit, as int8 or as int16;
+//   add_value_dots(weights, values, tile_count, scale, out): out[d] += float(dot of 32 slots) * scale for d < 16 *
+//   tile_count, where the weights of the slots are 0 to kAttentionMax.
+
+#include <utility>
+
+#include "kernels/kernels.h"
+#include "numeric/exp.h"
+
+#define TACIT_INLINE inline __attribute__((always_inline))
+
+namespace tacit::kernels {
+namespace {
+
+using Floats = float __attribute__((vector_size(sizeof(Ints))));
+using HalfFloats = float __attribute__((vector_size(sizeof(Ints) / 2)));
+using Uint64s = std::uint64_t __attribute__((vector_size(sizeof(Ints))));
+
+constexpr std::uint32_t kLanes = sizeof(Floats) / sizeof(float);
+constexpr std::uint32_t kVirtual = 16 / kLanes;           // vectors that hold the sixteen virtual lanes
+constexpr std::uint32_t kBlockVectors = kBlock / kLanes;  // vectors that hold a block
+
+template <class V>
+TACIT_INLINE V load_as(const void* source) {
+  V value;
+  __builtin_memcpy(&value, source, sizeof(V));
+  return value;
+}
+template <class V>
+TACIT_INLINE void store_as(void* target, V value) {
+  __builtin_memcpy(target, &value, sizeof(V));
+}
+TACIT_INLINE Floats load(const float* source) { return load_as<Floats>(source); }
+TACIT_INLINE Floats splat(float value) { return value - Floats{}; }  // x - 0 is x, -0 included
+TACIT_INLINE Ints bits_of(Floats x) { return reinterpret_cast<Ints>(x); }
+TACIT_INLINE Floats floats_of(Ints x) { return reinterpret_cast<Floats>(x); }
+
+// Shuffles, written for any number of lanes: the last argument lists their numbers.
+template <std::uint32_t kCount>
+constexpr std::make_integer_sequence<int, kCount> kLaneNumbers{};
+
+template <int kDistance, class V, int... kLane>
+TACIT_INLINE V exchange(V v, std::integer_sequence<int, kLane...>) {  // lane i gets lane i ^ kDistance
+  return __builtin_shufflevector(v, v, (kLane ^ kDistance)...);
+}
+template <int... kLane>
+TACIT_INLINE Floats twice(HalfFloats v, std::integer_sequence<int, kLane...>) {  // lane i gets lane i / 2
+  return __builtin_shufflevector(v, v, (kLane / 2)...);
+}
+template <int... kLane>
+constexpr Ints numbers(std::integer_sequence<int, kLane...>) {
+  return Ints{kLane...};
+}
+constexpr Ints kIota = numbers(kLaneNumbers<kLanes>);
+
+constexpr auto plus = [](auto a, auto b) { return a + b; };
+constexpr auto larger = [](auto a, auto b) { return a > b ? a : b; };
+
+// The lanes of a vector of any type folded to one, halving the distance: ...-8-4-2-1.
+template <class V, class Combine, int kDistance = sizeof(V) / sizeof(V{}[0]) / 2>
+TACIT_INLINE auto fold(V v, Combine combine) {
+  v = combine(v, exchange<kDistance>(v, kLaneNumbers<sizeof(V) / sizeof(V{}[0])>));
+  if constexpr (kDistance > 1) {
+    return fold<V, Combine, kDistance / 2>(v, combine);
+  } else {
+    return v[0];
+  }
+}
+
+// The sum of the sixteen virtual lanes.
+TACIT_INLINE float fold_virtual(Floats* lanes) {
+  for (std::uint32_t width = kVirtual / 2; width > 0; width /= 2) {
+    for (std::uint32_t i = 0; i < width; ++i) lanes[i] = lanes[i] + lanes[i + width];
+  }
+  return fold(lanes[0], plus);
+}
+
+// numeric::exp, lane by lane.
+TACIT_INLINE Floats exp_lanes(Floats x) {
+  const Ints in_range = x >= numeric::kExpMin;  // false for NaN
+  const Floats outside = x == x ? Floats{} : x;
+  x = x > numeric::kExpMax ? splat(numeric::kExpMax) : x;
+  const Floats shifted = x * numeric::kLog2E + numeric::kRoundMagic;
+  const Floats n = shifted - numeric::kRoundMagic;
+  const Floats r = (x - n * numeric::kLn2High) - n * numeric::kLn2Low;
+  const Floats q = (((numeric::kExpC4 * r + numeric::kExpC3) * r + numeric::kExpC2) * r + numeric::kExpC1) * r +
+                   numeric::kExpC0;
+  const Floats mantissa = (q * (r * r) + r) + 1.0f;
+  const Ints exponent = bits_of(shifted) - numeric::kRoundMagicBits;
+  return in_range ? mantissa * floats_of((exponent + 127) << 23) : outside;
+}
+
+TACIT_INLINE Ints magnitudes(Floats x) { return bits_of(x) & 0x7fffffff; }
+
+TACIT_INLINE Ints round_half_even(Floats x) { return bits_of(x + numeric::kRoundMagic) - numeric::kRoundMagicBits; }
+
+// What the quantisation rule makes of the largest magnitude of a block.
+struct BlockScale {
+  float scale;
+  float inverse;  // 0: the block becomes zero
+};
+TACIT_INLINE BlockScale block_scale(std::int32_t largest_bits, float value_max) {
+  const float magnitude = __builtin_bit_cast(float, largest_bits);
+  if (largest_bits >= 0x7f800000) return {__builtin_bit_cast(float, 0x7fc00000), 0.0f};
+  if (magnitude < kQuantizeMin) return {0.0f, 0.0f};
+  return {magnitude / value_max, value_max / magnitude};
+}
+
+// Blocks of a row; a short last one is copied and filled up with zeros. Calls body(pointer to kBlock floats, block).
+template <class Body>
+TACIT_INLINE void for_each_block(const float* x, std::uint32_t count, Body body) {
+  std::uint32_t b = 0;
+  for (; (b + 1) * kBlock <= count; ++b) body(x + b * kBlock, b);
+  if (b * kBlock == count) return;
+  float last[kBlock] = {};
+  for (std::uint32_t i = b * kBlock; i < count; ++i) last[i - b * kBlock] = x[i];
+  body(last, b);
+}
+
+// Quantises a block in registers; all zero where the scale says so. Returns the scale.
+TACIT_INLINE float quantize_vectors(const Floats* x, float value_max, Ints* q) {
+  Ints largest{};
+  for (std::uint32_t v = 0; v < kBlockVectors; ++v) largest = larger(largest, magnitudes(x[v]));
+  const BlockScale s = block_scale(fold(largest, larger), value_max);
+  for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+    q[v] = s.inverse == 0.0f ? Ints{} : round_half_even(x[v] * s.inverse);
+  }
+  return s.scale;
+}
+TACIT_INLINE float quantize_block(const float* block, float value_max, Ints* q) {
+  Floats x[kBlockVectors];
+  for (std::uint32_t v = 0; v < kBlockVectors; ++v) x[v] = load(block + v * kLanes);
+  return quantize_vectors(x, value_max, q);
+}
+
+void quantize_narrow(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums) {
+  for_each_block(x, count, [=](const float* block, std::uint32_t b) {
+    Ints values[kBlockVectors];
+    scales[b] = quantize_block(block, kNarrowMax, values);
+    store_narrow(q + b * kBlock, values);
+    Ints total{};
+    for (const Ints v : values) total = total + v;
+    sums[b] = fold(total, plus);
+  });
+}
+
+void quantize_wide(const float* x, std::uint32_t count, std::int16_t* q, float* scales) {
+  for_each_block(x, count, [=](const float* block, std::uint32_t b) {
+    Ints values[kBlockVectors];
+    scales[b] = quantize_block(block, kWideMax, values);
+    store_wide(q + b * kBlock, values);
+  });
+}
+
+float quantize_values(const float* x, std::uint32_t count, std::int8_t* q) {
+  float padded[kValueGroup] = {};
+  for (std::uint32_t i = 0; i < count; ++i) padded[i] = x[i];
+  Ints largest{};
+  for (std::uint32_t i = 0; i < kValueGroup; i += kLanes) largest = larger(largest, magnitudes(load(padded + i)));
+  const BlockScale s = block_scale(fold(largest, larger), kNarrowMax);
+  std::int8_t result[kValueGroup] = {};
+  for (std::uint32_t i = 0; i < kValueGroup && s.inverse != 0.0f; i += kBlock) {
+    Ints values[kBlockVectors];
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+      values[v] = round_half_even(load(padded + i + v * kLanes) * s.inverse);
+    }
+    store_narrow(result + i, values);
+  }
+  for (std::uint32_t i = 0; i < count; ++i) q[i] = result[i];
+  return s.scale;
+}
+
+void rms_norm(const float* x, const float* weight, std::uint32_t count, float epsilon, float* out) {
+  Floats squares[kVirtual] = {};
+  for (std::uint32_t i = 0; i < count; i += 16) {
+    for (std::uint32_t v = 0; v < kVirtual; ++v) {
+      const Floats part = load(x + i + v * kLanes);
+      squares[v] = squares[v] + part * part;
+    }
+  }
+  const float mean = fold_virtual(squares) / static_cast<float>(count);
+  const float scale = 1.0f / __builtin_sqrtf(mean + epsilon);
+  for (std::uint32_t i = 0; i < count; i += kLanes) store_as(out + i, (load(x + i) * scale) * load(weight + i));
+}
+
+void swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
+  for (std::uint32_t i = 0; i < count; i += kLanes) {
+    const Floats g = load(gate + i);
+    store_as(out + i, (g / (1.0f + exp_lanes(-g))) * load(up + i));
+  }
+}
+
+void add(const float* x, std::uint32_t count, float* accumulator) {
+  for (std::uint32_t i = 0; i < count; i += kLanes) store_as(accumulator + i, load(accumulator + i) + load(x + i));
+}
+
+void rotate_pairs(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
+                  const float* cosine, const float* sine) {
+  constexpr std::uint32_t kPairs = kLanes / 2;
+  const Ints sign = (kIota + 1) << 31;  // of the even lanes, which subtract
+  for (std::uint32_t head = 0; head < head_count; ++head) {
+    float* pairs = x + static_cast<std::size_t>(head) * head_dim;
+    std::uint32_t i = 0;
+    for (; i + kPairs <= pair_count; i += kPairs) {
+      const Floats v = load(pairs + 2 * i);
+      const Floats c = twice(load_as<HalfFloats>(cosine + i), kLaneNumbers<kLanes>);
+      const Floats s = twice(load_as<HalfFloats>(sine + i), kLaneNumbers<kLanes>);
+      const Floats product = exchange<1>(v, kLaneNumbers<kLanes>) * s;
+      store_as(pairs + 2 * i, v * c + floats_of(bits_of(product) ^ sign));
+    }
+    for (; i < pair_count; ++i) {
+      const float a = pairs[2 * i];
+      const float b = pairs[2 * i + 1];
+      pairs[2 * i] = a * cosine[i] - b * sine[i];
+      pairs[2 * i + 1] = a * sine[i] + b * cosine[i];
+    }
+  }
+}
+
+// True in the lanes whose slot, first + lane, is in the span.
+TACIT_INLINE Ints inside(SlotSpan span, std::uint32_t first) {
+  const Ints slots = kIota + static_cast<std::int32_t>(first);
+  return (slots >= static_cast<std::int32_t>(span.begin)) & (slots < static_cast<std::int32_t>(span.end));
+}
+
+TACIT_INLINE void add_values(const AttentionHead& head, std::uint32_t block, const Floats* weights, float* out) {
+  const std::uint32_t tile_count = round_up(head.value_dim, kTile) / kTile;
+  const std::int8_t* values = head.values + static_cast<std::size_t>(block) * tile_count * kTile * kBlock;
+  constexpr std::uint32_t kGroupTiles = kValueGroup / kTile;
+  for (std::uint32_t first = 0; first < tile_count; first += kGroupTiles) {
+    const float* scales = head.value_scales + (first / kGroupTiles) * head.value_scale_stride + block * kBlock;
+    Floats scaled[kBlockVectors];
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+      scaled[v] = weights[v] == 0.0f ? Floats{} : weights[v] * load(scales + v * kLanes);
+    }
+    Ints quantized[kBlockVectors];
+    const float scale = quantize_vectors(scaled, kAttentionMax, quantized);
+    if (scale == 0.0f) continue;  // adds float(0) * 0 to every output, which is never -0
+    std::int16_t q[kBlock];
+    store_wide(q, quantized);
+    const std::uint32_t tiles = tile_count - first < kGroupTiles ? tile_count - first : kGroupTiles;
+    add_value_dots(q, values + first * kTile * kBlock, tiles, scale, out + first * kTile);
+  }
+}
+
+TACIT_INLINE Floats load_scores(const AttentionHead& head, std::uint32_t slot) {
+  return load(head.scores + slot) + load(head.residual_scores + slot);
+}
+
+void attend(const AttentionHead& head, float* out) {
+  const std::uint32_t some_slot = head.spans[0].begin;
+  Floats largest = splat(head.scores[some_slot] + head.residual_scores[some_slot]);
+  for (std::uint32_t i = 0; i < head.span_count; ++i) {
+    for (std::uint32_t s = head.spans[i].begin / kLanes * kLanes; s < head.spans[i].end; s += kLanes) {
+      const Floats scores = load_scores(head, s);
+      largest = (inside(head.spans[i], s) & (scores > largest)) ? scores : largest;
+    }
+  }
+  const float maximum = fold(largest, larger) * head.scale;
+  Floats lanes[kVirtual] = {};
+  float sums[kHeadDimMax];
+  const std::uint32_t padded_dim = round_up(head.value_dim, kTile);
+  for (std::uint32_t d = 0; d < padded_dim; d += kLanes) store_as(sums + d, Floats{});
+  for (std::uint32_t i = 0; i < head.span_count; ++i) {
+    const SlotSpan span = head.spans[i];
+    for (std::uint32_t block = span.begin / kBlock; block * kBlock < span.end; ++block) {
+      Floats weights[kBlockVectors];
+      for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+        const std::uint32_t slot = block * kBlock + v * kLanes;
+        const Floats weight = exp_lanes(load_scores(head, slot) * head.scale - maximum);
+        weights[v] = inside(span, slot) ? weight : Floats{};
+        lanes[v % kVirtual] = lanes[v % kVirtual] + weights[v];
+      }
+      add_values(head, block, weights, sums);
+    }
+  }
+  const float total = fold_virtual(lanes);
+  for (std::uint32_t d = 0; d < padded_dim; d += kLanes) store_as(sums + d, load(sums + d) / total);
+  for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = sums[d];
+}
+
+// The frequencies of logits, given how far they are below the largest.
+TACIT_INLINE Ints frequencies_of(Floats below) {
+  return larger(__builtin_convertvector(exp_lanes(below) * static_cast<float>(kFrequencyOne), Ints), Ints{} + 1);
+}
+
+// Sums of neighbours, which no longer fit 32 bits.
+TACIT_INLINE Uint64s add_pairs(Ints frequencies) {
+  const Uint64s pairs = reinterpret_cast<Uint64s>(frequencies);
+  return (pairs & 0xffffffff) + (pairs >> 32);
+}
+
+std::uint64_t frequencies(const float* logits, std::uint32_t count, std::uint32_t* frequencies) {
+  const std::uint32_t whole = count / kLanes * kLanes;
+  float rest[kLanes];  // filled up with the first logit, which changes no maximum
+  for (std::uint32_t i = 0; i < kLanes; ++i) rest[i] = whole + i < count ? logits[whole + i] : logits[0];
+  Floats largest = load(rest);
+  Ints largest_bits = magnitudes(largest);
+  for (std::uint32_t i = 0; i < whole; i += kLanes) {
+    const Floats v = load(logits + i);
+    largest = larger(v, largest);
+    largest_bits = larger(magnitudes(v), largest_bits);
+  }
+  if (fold(largest_bits, larger) >= 0x7f800000) return 0;
+  const float maximum = fold(largest, larger);
+  Uint64s total{};
+  for (std::uint32_t i = 0; i < whole; i += kLanes) {
+    const Ints frequency = frequencies_of(load(logits + i) - maximum);
+    store_as(frequencies + i, frequency);
+    total = total + add_pairs(frequency);
+  }
+  std::uint64_t sum = fold(total, plus);
+  const Ints last = frequencies_of(load(rest) - maximum);
+  for (std::uint32_t i = whole; i < count; ++i) {
+    frequencies[i] = static_cast<std::uint32_t>(last[i - whole]);
+    sum += frequencies[i];
+  }
+  return sum;
+}
+
+std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {
+  Uint64s total{};
+  std::uint32_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) total = total + add_pairs(load_as<Ints>(frequencies + i));
+  std::uint64_t rest = 0;
+  for (; i < count; ++i) rest += frequencies[i];
+  return fold(total, plus) + rest;
+}
+
+}  // namespace
+}  // namespace tacit::kernels
