@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build libzstd-dev libbrotli-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev \
-            python3 python3-numpy python3-xxhash python3-zstandard gzip xz-utils zstd brotli
+            python3 python3-numpy python3-xxhash python3-zstandard python3-brotli gzip xz-utils zstd brotli
 
 .PHONY: demo test build setup install fuzz bench clean
 

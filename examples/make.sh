@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Writes the example texts again, byte for byte, with the built-in model: forty texts each, joined by blank lines, drawn
+# Writes the example texts again, byte for byte, with the built-in model: twelve texts each, joined by blank lines, drawn
 # as most services draw them and from the plain distribution. Usage: make.sh TACIT
 set -eu
 tacit=$(realpath "$1")
@@ -9,8 +9,8 @@ write() {  # FILE, sampler options
   file=$1
   shift
   : > "$file"
-  for seed in $(seq 1 40); do
-    "$tacit" generate "$@" --seed "$seed" -n 400 --stop-at-eos >> "$file"
+  for seed in $(seq 1 12); do
+    "$tacit" generate "$@" --seed "$seed" -n 2000 --stop-at-eos >> "$file"
     printf '\n\n' >> "$file"
   done
 }

@@ -159,7 +159,7 @@ TACIT_API tacit_status tacit_decompress_stream(const tacit_options *options, tac
                                                void *read_context, tacit_write_function write, void *write_context,
                                                tacit_result *result);
 
-/* What an archive says of itself. Needs no model; checks the frame (header, index, footer), not the blocks. */
+/* What an archive says of itself. Needs no model and decodes nothing; checks header, index and every block's hash. */
 typedef struct tacit_archive_info {
   size_t struct_bytes;
   uint32_t format_version;

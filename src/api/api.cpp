@@ -73,6 +73,13 @@ Result<T> read_struct(const T* given, T defaults, const char* name) {
 }
 
 template <class T>
+Status check_output_struct(const T* target, const char* name) {
+  if (target == nullptr || target->struct_bytes >= sizeof(std::size_t)) return {};
+  return usage_error(std::string(name) + ".struct_bytes: found " + std::to_string(target->struct_bytes) +
+                     ", expected what " + name + "_init sets");
+}
+
+template <class T>
 void write_struct(T* target, T value) {
   value.struct_bytes = std::min(target->struct_bytes, sizeof(T));
   std::memcpy(target, &value, value.struct_bytes);
@@ -137,7 +144,11 @@ Result<Call> begin_model_call(const tacit_options* given) {
   return call;
 }
 
-std::string describe(const std::string& name, const Sha256& fingerprint) {
+// A model's name comes from a file: control characters in it would garble a terminal.
+std::string describe(std::string name, const Sha256& fingerprint) {
+  for (char& c : name) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
   return "\"" + name + "\" (SHA-256 " + to_hex(fingerprint) + ")";
 }
 
@@ -167,6 +178,7 @@ void report(tacit_result* result, const StreamResult& stream) {
 }
 
 Status compress(Call& call, std::uint64_t total, const ByteSource& source, const ByteSink& sink, tacit_result* result) {
+  TACIT_TRY(check_output_struct(result, "tacit_result"));
   if (call.options.window == 0) call.options.window = call.model->default_window();
   if (call.options.lane_count == 0) call.options.lane_count = call.model->default_lane_count(call.options.window);
   TACIT_ASSIGN(const StreamResult stream, compress_stream(*call.model, call.codec_options(total), source, sink));
@@ -175,6 +187,7 @@ Status compress(Call& call, std::uint64_t total, const ByteSource& source, const
 }
 
 Status decompress(Call& call, ByteSpan archive, const ByteSink& sink, tacit_result* result) {
+  TACIT_TRY(check_output_struct(result, "tacit_result"));
   TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
   const ModelFinder finder = model_finder(call);
   TACIT_ASSIGN(const StreamResult stream,
@@ -299,6 +312,7 @@ Status require(bool condition, const char* what) {
 }
 
 Status fill_archive_info(ByteSpan archive, tacit_archive_info* out) {
+  TACIT_TRY(check_output_struct(out, "tacit_archive_info"));
   TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
   const archive::Header& header = reader.header();
   tacit_archive_info info{};
@@ -375,6 +389,7 @@ tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* in
   return guarded([&]() -> Status {
     TACIT_TRY(require(model != nullptr, "model"));
     TACIT_TRY(require(info != nullptr, "info"));
+    TACIT_TRY(check_output_struct(info, "tacit_model_info"));
     const LoadedModel& loaded = *model->loaded;
     const Config& config = loaded.model.config;
     tacit_model_info value{};

@@ -13,8 +13,9 @@ Error bad_field(std::uint64_t offset, const char* field, const std::string& foun
   return damaged("offset " + std::to_string(offset) + ": " + field + ": found " + found + ", expected " + expected);
 }
 
-Error too_short(const ByteReader& reader, const char* field) {
-  return bad_field(reader.offset(), field, "the end of the data after " + std::to_string(reader.remaining()) + " bytes",
+// `base`: where the reader's bytes start.
+Error too_short(const ByteReader& reader, const char* field, std::uint64_t base = 0) {
+  return bad_field(base + reader.offset(), field, "the end of the data after " + std::to_string(reader.remaining()) + " bytes",
                    "more");
 }
 
@@ -93,7 +94,7 @@ Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_
   ByteReader reader(index);
   std::uint8_t tag = 0;
   std::uint64_t count = 0;
-  if (!reader.read(tag) || !reader.read_varint(count)) return too_short(reader, "index");
+  if (!reader.read(tag) || !reader.read_varint(count)) return too_short(reader, "index", index_offset);
   if (tag != kIndexTag) return bad_field(index_offset, "index tag", std::to_string(tag), std::to_string(kIndexTag));
   if (count > reader.remaining() / 2) {  // an entry takes two bytes or more
     return bad_field(index_offset + 1, "block count", std::to_string(count),
@@ -104,7 +105,7 @@ Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_
   for (BlockEntry& entry : entries) {
     const std::uint64_t at = index_offset + reader.offset();
     if (!reader.read_varint(entry.stored_bytes) || !reader.read_varint(entry.original_bytes)) {
-      return too_short(reader, "index entry");
+      return too_short(reader, "index entry", index_offset);
     }
     if (entry.stored_bytes > index_offset - offset) {
       return bad_field(at, "stored size of a block", std::to_string(entry.stored_bytes),
@@ -150,29 +151,38 @@ Result<Segment> parse_segment(ByteReader& reader, std::uint64_t block_bytes, std
 }  // namespace
 
 Result<Block> parse_block(ByteSpan bytes) {
-  if (bytes.size() < 2 * sizeof(std::uint64_t)) return damaged("block: found " + std::to_string(bytes.size()) + " bytes");
+  if (bytes.size() < 2 * sizeof(std::uint64_t)) {
+    return bad_field(0, "block size", std::to_string(bytes.size()), "at least " + std::to_string(2 * sizeof(std::uint64_t)));
+  }
   const std::size_t hashed = bytes.size() - sizeof(std::uint64_t);
   TACIT_TRY(check_hash(bytes, hashed, "block hash"));
   ByteReader reader(bytes.first(hashed));
   Block block;
   std::uint8_t tag = 0;
   std::uint64_t segment_count = 0;
-  if (!reader.read(tag) || !reader.read_varint(block.original_bytes) || !reader.read_varint(segment_count)) {
-    return too_short(reader, "block header");
-  }
+  if (!reader.read(tag) || !reader.read_varint(block.original_bytes)) return too_short(reader, "block header");
+  const std::size_t count_offset = reader.offset();
+  if (!reader.read_varint(segment_count)) return too_short(reader, "segment count");
   if (tag != kBlockTag) return bad_field(0, "block tag", std::to_string(tag), std::to_string(kBlockTag));
   if (block.original_bytes > limits::kBlockBytesMax) {
     return bad_field(1, "original size", std::to_string(block.original_bytes),
                      "at most " + std::to_string(limits::kBlockBytesMax));
   }
   if (segment_count > limits::kSegmentsMax) {
-    return bad_field(1, "segment count", std::to_string(segment_count),
+    return bad_field(count_offset, "segment count", std::to_string(segment_count),
                      "at most " + std::to_string(limits::kSegmentsMax));
   }
   std::vector<std::uint64_t> payload_bytes(segment_count);
+  std::uint64_t known_bytes = 0;  // of all segments but the model's
   for (std::uint64_t& size : payload_bytes) {
-    TACIT_ASSIGN(Segment segment, parse_segment(reader, block.original_bytes, size));
+    const std::size_t offset = reader.offset();
+    TACIT_ASSIGN(const Segment segment, parse_segment(reader, block.original_bytes, size));
     block.segments.push_back(segment);
+    known_bytes += segment.original_bytes;
+    if (known_bytes > block.original_bytes) {
+      return bad_field(offset + 1, "sum of segment sizes", std::to_string(known_bytes),
+                       "at most " + std::to_string(block.original_bytes));
+    }
   }
   if (!reader.read(block.content_hash)) return too_short(reader, "content hash");
   for (std::size_t i = 0; i < payload_bytes.size(); ++i) {
@@ -202,17 +212,18 @@ Result<Reader> Reader::open(ByteSpan archive) {
     return truncated();
   }
   TACIT_ASSIGN(result.blocks_, parse_index(archive.subspan(index_offset, index_bytes), index_offset, parsed.size));
-  for (const BlockEntry& entry : result.blocks_) result.original_bytes_ += entry.original_bytes;
+  for (BlockEntry& entry : result.blocks_) {
+    entry.original_offset = result.original_bytes_;
+    result.original_bytes_ += entry.original_bytes;
+  }
   return result;
 }
 
 Result<Block> Reader::read_block(std::size_t index) const {
   const BlockEntry& entry = blocks_[index];
-  std::uint64_t first = 0;
-  for (std::size_t i = 0; i < index; ++i) first += blocks_[i].original_bytes;
   const std::string where = "block " + std::to_string(index) + " (offset " + std::to_string(entry.offset) +
-                            ", original bytes " + std::to_string(first) + " to " +
-                            std::to_string(first + entry.original_bytes) + ")";
+                            ", original bytes " + std::to_string(entry.original_offset) + " to " +
+                            std::to_string(entry.original_offset + entry.original_bytes) + ")";
   Result<Block> block = parse_block(archive_.subspan(entry.offset, entry.stored_bytes));
   if (!block.ok()) return block.error().in(where);
   if (block.value().original_bytes != entry.original_bytes) {

@@ -138,16 +138,26 @@ std::uint64_t Lockstep::lane_bytes(const Config& config, std::uint32_t window) {
   return LaneCache::bytes_needed(config, window, kChunkMax);
 }
 
+// Caches for lanes of up to `step_count` positions: a text shorter than the window needs less than one of the window.
+void Lockstep::reserve_caches(std::size_t lane_count, std::uint64_t step_count) {
+  const auto positions = static_cast<std::uint32_t>(std::min<std::uint64_t>(context_.window, step_count));
+  if (positions > cache_positions_) {
+    caches_.clear();
+    cache_positions_ = positions;
+  }
+  while (caches_.size() < lane_count) caches_.emplace_back(context_.model.config, cache_positions_, kChunkMax);
+}
+
 template <class Port>
 Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const LockstepObserver& observer) {
-  while (caches_.size() < ports.size()) caches_.emplace_back(context_.model.config, context_.window, kChunkMax);
-  auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()));
   std::uint64_t step_count = 0;
   std::uint64_t symbol_count = 0;
   for (const Port& port : ports) {
     step_count = std::max(step_count, port.symbol_count());
     symbol_count += port.symbol_count();
   }
+  reserve_caches(ports.size(), step_count);
+  auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()));
   for (std::uint64_t step = 0; step < step_count; step += kStepsBetweenMeetings) {
     const std::uint64_t end = std::min<std::uint64_t>(step + kStepsBetweenMeetings, step_count);
     const auto advance = [&](std::uint32_t g) { groups[g]->advance(step, end, chunk); };

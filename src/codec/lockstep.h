@@ -62,8 +62,11 @@ class Lockstep {
   template <class Port>
   Status run(std::vector<Port>& ports, std::uint32_t chunk, const LockstepObserver& observer);
 
+  void reserve_caches(std::size_t lane_count, std::uint64_t step_count);
+
   CodingContext context_;
   std::vector<LaneCache> caches_;  // kept from call to call
+  std::uint32_t cache_positions_ = 0;
 };
 
 }  // namespace tacit

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A range coder with 64-bit state and carry propagation (G. N. N. Martin, "Range encoding", 1979; spec/archive.md,
-// section 4). After every symbol the range is at least 2^56, so that with totals below 2^48 a symbol of probability p
-// costs at most -log2 p + 2^-8 * log2 e bits, and in practice 2^-24 of a bit too much. Knows intervals, not symbols.
+// section 4). After every symbol the range is at least 2^56, so that with totals below 2^51 a symbol of probability p
+// costs at most -log2 p + 2^-5 * log2 e bits, and in practice 2^-24 of a bit too much. Knows intervals, not symbols.
 #pragma once
 
 #include <cassert>
@@ -12,7 +12,7 @@
 namespace tacit {
 
 inline constexpr std::uint64_t kRangeMin = std::uint64_t{1} << 56;
-inline constexpr std::uint64_t kRangeTotalMax = std::uint64_t{1} << 48;
+inline constexpr std::uint64_t kRangeTotalMax = std::uint64_t{1} << 51;
 
 class RangeEncoder {
  public:
@@ -35,10 +35,13 @@ class RangeEncoder {
   // The code stream: the shortest one that decodes to what was encoded, given that a decoder reads zeros behind its
   // end. The encoder is then as new.
   ByteVector finish() {
-    // Some multiple of 2^56 lies in [low, low + range).
-    const std::uint64_t rounded = low_ + (kRangeMin - 1);
-    if (rounded < low_) carry();
-    if (low_ != 0) bytes_.push_back(static_cast<std::uint8_t>(rounded >> 56));
+    // A number in [low, low + range) with as few bytes as can be: 0, or 2^64 (a carry and no byte), or a multiple of
+    // 2^56, of which there is one.
+    if (low_ != 0 && range_ > 0 - low_) {
+      carry();
+    } else if (low_ != 0) {
+      bytes_.push_back(static_cast<std::uint8_t>((low_ + (kRangeMin - 1)) >> 56));
+    }
     while (!bytes_.empty() && bytes_.back() == 0) bytes_.pop_back();
     ByteVector result = std::move(bytes_);
     *this = RangeEncoder();

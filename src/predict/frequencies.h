@@ -18,7 +18,7 @@ struct Interval {
   std::uint64_t total = 0;
 };
 
-// total < 2^48: at most 2^18 symbols of at most 2^30.
+// total < 2^51: at most 2^20 tokens (base/limits.h) of at most 2^30, and 256 escapes.
 class Frequencies {
  public:
   // `symbol_count` >= `vocabulary_size`; symbols beyond the vocabulary (escapes) get the frequency 1 each.

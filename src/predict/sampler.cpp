@@ -21,16 +21,21 @@ Result<Sampler> Sampler::create(const SamplerSettings& settings, std::uint64_t s
 
 Result<std::int32_t> Sampler::draw(const float* logits) {
   const auto count = static_cast<std::uint32_t>(excluded_.size());
-  scaled_.assign(logits, logits + count);
-  // Greedy: the weights of temperature 1 have the same order.
-  const float divisor = settings_.temperature > 0 ? static_cast<float>(settings_.temperature) : 1.0f;
-  for (float& logit : scaled_) logit = logit / divisor;
+  const std::uint32_t best = most_likely(logits);
+  if (settings_.temperature == 0) return static_cast<std::int32_t>(best);
+  // Excluded tokens and what a tiny temperature pushes beyond all floats weigh nothing.
+  constexpr float kNothing = -1e30f;
+  const float divisor = std::max(static_cast<float>(settings_.temperature), 1e-30f);
+  scaled_.resize(count);
+  for (std::uint32_t token = 0; token < count; ++token) {
+    const float scaled = (logits[token] - logits[best]) / divisor;
+    scaled_[token] = excluded_[token] || scaled < kNothing ? kNothing : scaled;
+  }
   weights_.resize(count);
   if (kernels_->frequencies(scaled_.data(), count, weights_.data()) == 0) {
     return model_error("the model gave a logit that is infinite or no number");
   }
   keep_candidates();
-  if (settings_.temperature == 0) return candidates_.front().token;
   std::uint64_t total = 0;
   for (const Candidate& candidate : candidates_) total += candidate.weight;
   // total < 2^48: the high half of a 128-bit product picks a value below it, even to within 2^-16.
@@ -40,6 +45,16 @@ Result<std::int32_t> Sampler::draw(const float* logits) {
     value -= candidate.weight;
   }
   return candidates_.back().token;
+}
+
+// The token that may be drawn with the largest logit, the lowest of several.
+std::uint32_t Sampler::most_likely(const float* logits) const {
+  std::uint32_t best = 0;
+  while (excluded_[best]) ++best;
+  for (std::uint32_t token = best + 1; token < excluded_.size(); ++token) {
+    if (!excluded_[token] && logits[token] > logits[best]) best = token;
+  }
+  return best;
 }
 
 // Candidates that pass the filters, most likely first.

@@ -35,6 +35,7 @@ class Sampler {
       : settings_(settings), state_(seed), excluded_(std::move(excluded)), kernels_(&kernels) {}
 
   std::uint64_t next_random();
+  [[nodiscard]] std::uint32_t most_likely(const float* logits) const;
   void keep_candidates();
 
   struct Candidate {

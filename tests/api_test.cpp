@@ -1,0 +1,1002 @@
+// SPDX-License-Identifier: MIT
+// The contract of include/tacit/tacit.h, as a client sees it: arguments that make no sense are refused, errors are told
+// per thread, work can be watched and stopped, files appear whole or not at all, and a missing model is named.
+#include <tacit/tacit.h>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <random>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/gguf_writer.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using tacit::ByteVector;
+using tacit::test::GgufWriter;
+
+// Long enough for several progress reports, and prose, so that the model codes it.
+const std::string kText =
+    "The keeper of the lighthouse had two duties: to keep the lamp burning, and to write in the book what he saw. For "
+    "thirty years he did both. He wrote of storms and of ships, of the birds that lost their way and struck the glass, of "
+    "the one morning when the sea was so still that he could see the stars in it. Nobody ever read the book. When the lamp "
+    "was replaced by a machine that needed no keeper, a young woman came to take the furniture away, and she found the book "
+    "under the stairs. She sat down on the lowest step and began to read, and she did not notice that the tide came in.\n";
+
+// ---- Helpers ----
+
+tacit_options options_of_one_thread() {
+  tacit_options options;
+  tacit_options_init(&options);
+  options.threads = 1;
+  return options;
+}
+
+std::string last_error() { return tacit_last_error(); }
+
+// A buffer that a tacit function fills.
+struct Buffer {
+  void* data = nullptr;
+  std::size_t size = 0;
+  Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { tacit_free(data); }
+  [[nodiscard]] std::string text() const { return {static_cast<const char*>(data), size}; }
+};
+
+std::string compress(const std::string& text, const tacit_options& options = options_of_one_thread()) {
+  Buffer out;
+  EXPECT_EQ(tacit_compress_buffer(&options, text.data(), text.size(), &out.data, &out.size), TACIT_OK) << last_error();
+  return out.data == nullptr ? std::string() : out.text();
+}
+
+struct Model {
+  tacit_model* handle = nullptr;
+  Model() = default;
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  ~Model() { tacit_model_close(handle); }
+};
+
+void expect_usage(tacit_status status, const std::string& part) {
+  EXPECT_EQ(status, TACIT_USAGE);
+  EXPECT_NE(last_error().find(part), std::string::npos) << last_error();
+  EXPECT_EQ(last_error().find('\n'), std::string::npos);
+}
+
+// A stream over strings; `chunk` bytes at most are read at a time.
+struct Stream {
+  std::string input;
+  std::string output;
+  std::size_t offset = 0;
+
+  static std::int64_t read(void* context, void* buffer, std::size_t capacity) {
+    auto& stream = *static_cast<Stream*>(context);
+    const std::size_t count = std::min(capacity, stream.input.size() - stream.offset);
+    std::copy_n(stream.input.data() + stream.offset, count, static_cast<char*>(buffer));
+    stream.offset += count;
+    return static_cast<std::int64_t>(count);
+  }
+  static int write(void* context, const void* data, std::size_t size) {
+    static_cast<Stream*>(context)->output.append(static_cast<const char*>(data), size);
+    return 0;
+  }
+};
+
+int ignore_logits(void*, std::size_t, const float*) { return 0; }
+int ignore_text(void*, const char*, std::size_t) { return 0; }
+
+// ---- A second model, which nobody else has ----
+
+constexpr std::uint32_t kTinyWidth = 64;
+constexpr std::uint32_t kTinyVocabulary = 3 + 256;  // <unk>, <s>, </s> and the bytes
+
+// It expects every byte to be followed by the same one: a layer that adds nothing, tied random embeddings.
+ByteVector tiny_model(const std::string& name, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::vector<std::string> pieces = {"<unk>", "<s>", "</s>"};
+  std::vector<std::int32_t> types = {2, 3, 3};
+  for (int byte = 0; byte < 256; ++byte) {
+    char piece[8];
+    std::snprintf(piece, sizeof(piece), "<0x%02X>", static_cast<unsigned>(byte));
+    pieces.emplace_back(piece);
+    types.push_back(6);
+  }
+  GgufWriter writer;
+  writer.add("general.architecture", "llama").add("general.name", name);
+  for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::uint32_t>>{
+           {"llama.block_count", 1}, {"llama.embedding_length", kTinyWidth}, {"llama.feed_forward_length", 32},
+           {"llama.context_length", 128}, {"llama.attention.head_count", 2}, {"llama.attention.head_count_kv", 2},
+           {"llama.rope.dimension_count", 32}}) {
+    writer.add(key, value);
+  }
+  writer.add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+  writer.add("tokenizer.ggml.model", "llama").add_array("tokenizer.ggml.tokens", pieces);
+  writer.add_array("tokenizer.ggml.scores", std::vector<float>(pieces.size(), 0.0f));
+  writer.add_array("tokenizer.ggml.token_type", types).add("tokenizer.ggml.add_space_prefix", false);
+  const auto add = [&](const std::string& tensor, std::uint64_t inputs, std::uint64_t outputs, float scale) {
+    std::vector<float> weights(inputs * outputs);
+    for (float& weight : weights) weight = random() % 2 == 0 ? scale : -scale;
+    writer.add_tensor_of(tensor, tacit::gguf::TensorType::kF32, {inputs, outputs}, weights);
+  };
+  const std::vector<float> ones(kTinyWidth, 1.0f);
+  add("token_embd.weight", kTinyWidth, kTinyVocabulary, 1);
+  for (const char* norm : {"blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"}) {
+    writer.add_tensor_of(norm, tacit::gguf::TensorType::kF32, {kTinyWidth}, ones);
+  }
+  for (const char* matrix : {"attn_q", "attn_k", "attn_v", "attn_output"}) {
+    add(std::string("blk.0.") + matrix + ".weight", kTinyWidth, kTinyWidth, 0);
+  }
+  add("blk.0.ffn_gate.weight", kTinyWidth, 32, 0);
+  add("blk.0.ffn_up.weight", kTinyWidth, 32, 0);
+  add("blk.0.ffn_down.weight", 32, kTinyWidth, 0);
+  return writer.bytes();
+}
+
+// ---- Files ----
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  ASSERT_TRUE(file.good()) << path;
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(file.good()) << path;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A folder of its own, gone after the test.
+class ApiFiles : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "tacit_api_XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  // The names in the folder, temporary ones included.
+  [[nodiscard]] std::set<std::string> names() const {
+    std::set<std::string> found;
+    for (const auto& entry : fs::directory_iterator(folder_)) found.insert(entry.path().filename().string());
+    return found;
+  }
+
+  std::string text_file(const std::string& name = "text") {
+    write_file(path(name), kText);
+    return path(name);
+  }
+  std::string archive_file(const std::string& name = "archive") {
+    write_file(path(name), compress(kText));
+    return path(name);
+  }
+  std::string model_file(const std::string& name, std::uint32_t seed) {
+    const ByteVector bytes = tiny_model(name, seed);
+    write_file(path(name), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    return path(name);
+  }
+
+  fs::path folder_;
+};
+
+using Names = std::set<std::string>;
+
+// ---- Arguments ----
+
+TEST(Api, StatusNumbersNeverChange) {
+  EXPECT_EQ(TACIT_OK, 0);
+  EXPECT_EQ(TACIT_DAMAGED, 1);
+  EXPECT_EQ(TACIT_USAGE, 2);
+  EXPECT_EQ(TACIT_MODEL, 3);
+  EXPECT_EQ(TACIT_IO, 4);
+  EXPECT_EQ(TACIT_CANCELLED, 5);
+  EXPECT_EQ(TACIT_OUT_OF_MEMORY, 6);
+}
+
+TEST(Api, VersionIsThreeNumbers) { EXPECT_STREQ(tacit_version(), "0.1.0"); }
+
+TEST(Api, KernelSetsEndWithTheReference) {
+  const std::string sets = tacit_kernel_sets();
+  EXPECT_TRUE(sets == "reference" || sets.ends_with(",reference")) << sets;
+}
+
+TEST(Api, FreeAndCloseTakeNull) {
+  tacit_free(nullptr);
+  tacit_model_close(nullptr);
+}
+
+TEST(Api, NullForARequiredArgumentIsRefused) {
+  Model model;
+  ASSERT_EQ(tacit_model_open_builtin(&model.handle), TACIT_OK);
+  Buffer out;
+  Stream stream;
+  tacit_model_info model_info;
+  tacit_model_info_init(&model_info);
+  tacit_archive_info archive_info;
+  tacit_archive_info_init(&archive_info);
+  std::int32_t* ids = nullptr;
+  std::size_t id_count = 0;
+  const std::function<tacit_status()> calls[] = {
+      [] { return tacit_model_open_builtin(nullptr); },
+      [] { return tacit_model_open("x", nullptr); },
+      [&] { return tacit_model_open(nullptr, &model.handle); },
+      [&] { return tacit_model_get_info(nullptr, &model_info); },
+      [&] { return tacit_model_get_info(model.handle, nullptr); },
+      [&] { return tacit_model_tokenize(nullptr, "x", 1, 0, &ids, &id_count); },
+      [&] { return tacit_model_tokenize(model.handle, nullptr, 1, 0, &ids, &id_count); },
+      [&] { return tacit_model_tokenize(model.handle, "x", 1, 0, nullptr, &id_count); },
+      [&] { return tacit_model_tokenize(model.handle, "x", 1, 0, &ids, nullptr); },
+      [] { return tacit_compress_file(nullptr, nullptr, "x", nullptr); },
+      [] { return tacit_compress_file(nullptr, "x", nullptr, nullptr); },
+      [] { return tacit_decompress_file(nullptr, nullptr, "x", nullptr); },
+      [] { return tacit_decompress_file(nullptr, "x", nullptr, nullptr); },
+      [&] { return tacit_compress_buffer(nullptr, nullptr, 1, &out.data, &out.size); },
+      [&] { return tacit_compress_buffer(nullptr, "x", 1, nullptr, &out.size); },
+      [&] { return tacit_compress_buffer(nullptr, "x", 1, &out.data, nullptr); },
+      [&] { return tacit_decompress_buffer(nullptr, nullptr, 1, &out.data, &out.size); },
+      [&] { return tacit_decompress_buffer(nullptr, "x", 1, nullptr, &out.size); },
+      [&] { return tacit_decompress_buffer(nullptr, "x", 1, &out.data, nullptr); },
+      [&] { return tacit_compress_stream(nullptr, nullptr, &stream, Stream::write, &stream, nullptr); },
+      [&] { return tacit_compress_stream(nullptr, Stream::read, &stream, nullptr, &stream, nullptr); },
+      [&] { return tacit_decompress_stream(nullptr, nullptr, &stream, Stream::write, &stream, nullptr); },
+      [&] { return tacit_info_file(nullptr, &archive_info); },
+      [] { return tacit_info_file("x", nullptr); },
+      [&] { return tacit_info_buffer(nullptr, 1, &archive_info); },
+      [] { return tacit_info_buffer("x", 1, nullptr); },
+      [] { return tacit_logits(nullptr, nullptr, 1, ignore_logits, nullptr); },
+      [&] { return tacit_logits(nullptr, &ids[0], 0, nullptr, nullptr); },
+      [] { return tacit_generate(nullptr, nullptr, nullptr, 1, 1, 0, ignore_text, nullptr); },
+      [] { return tacit_generate(nullptr, nullptr, "x", 1, 1, 0, nullptr, nullptr); },
+  };
+  for (std::size_t i = 0; i < std::size(calls); ++i) {
+    SCOPED_TRACE("call " + std::to_string(i));
+    expect_usage(calls[i](), "must not be NULL");
+  }
+  EXPECT_EQ(out.data, nullptr);
+  EXPECT_EQ(ids, nullptr);
+}
+
+TEST(Api, NullWithNoBytesIsAnEmptyInput) {
+  const tacit_options options = options_of_one_thread();
+  Buffer archive;
+  ASSERT_EQ(tacit_compress_buffer(&options, nullptr, 0, &archive.data, &archive.size), TACIT_OK);
+  Buffer back;
+  ASSERT_EQ(tacit_decompress_buffer(&options, archive.data, archive.size, &back.data, &back.size), TACIT_OK);
+  EXPECT_EQ(back.size, 0u);
+  EXPECT_NE(back.data, nullptr) << "which would look like a failure";
+  EXPECT_EQ(tacit_decompress_buffer(&options, nullptr, 0, &back.data, &back.size), TACIT_DAMAGED);
+}
+
+TEST(Api, OptionsMayBeNull) {
+  Buffer archive;
+  ASSERT_EQ(tacit_compress_buffer(nullptr, kText.data(), kText.size(), &archive.data, &archive.size), TACIT_OK);
+  EXPECT_EQ(archive.text(), compress(kText));
+  Buffer back;
+  ASSERT_EQ(tacit_decompress_buffer(nullptr, archive.data, archive.size, &back.data, &back.size), TACIT_OK);
+  EXPECT_EQ(back.text(), kText);
+}
+
+TEST(Api, AWrongStructSizeIsRefused) {
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, sizeof(tacit_options) + 1, ~std::size_t{0}}) {
+    tacit_options options = options_of_one_thread();
+    options.struct_bytes = size;
+    Buffer out;
+    expect_usage(tacit_compress_buffer(&options, "x", 1, &out.data, &out.size), "tacit_options.struct_bytes");
+    expect_usage(tacit_decompress_buffer(&options, "x", 1, &out.data, &out.size), "tacit_options.struct_bytes");
+    expect_usage(tacit_logits(&options, nullptr, 0, ignore_logits, nullptr), "tacit_options.struct_bytes");
+    EXPECT_EQ(out.data, nullptr);
+  }
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}, sizeof(tacit_sampler) + 1}) {
+    tacit_sampler sampler;
+    tacit_sampler_init(&sampler);
+    sampler.struct_bytes = size;
+    expect_usage(tacit_generate(nullptr, &sampler, nullptr, 0, 1, 0, ignore_text, nullptr), "tacit_sampler.struct_bytes");
+  }
+}
+
+// A client of an older version knows fewer fields; what lies behind its struct is not looked at.
+TEST(Api, AShorterStructIsReadUpToItsEnd) {
+  tacit_options options = options_of_one_thread();
+  options.struct_bytes = offsetof(tacit_options, window);
+  options.window = 3;          // no window
+  options.lane_count = 77777;  // too many
+  Buffer out;
+  ASSERT_EQ(tacit_compress_buffer(&options, kText.data(), kText.size(), &out.data, &out.size), TACIT_OK) << last_error();
+  EXPECT_EQ(out.text(), compress(kText));
+  options.struct_bytes = offsetof(tacit_options, lane_count);
+  Buffer refused;
+  expect_usage(tacit_compress_buffer(&options, kText.data(), kText.size(), &refused.data, &refused.size), "window");
+}
+
+TEST(Api, AShorterStructIsWrittenUpToItsEnd) {
+  const std::string archive = compress(kText);
+  tacit_archive_info info;
+  std::memset(&info, 0x55, sizeof(info));
+  info.struct_bytes = offsetof(tacit_archive_info, original_bytes);
+  ASSERT_EQ(tacit_info_buffer(archive.data(), archive.size(), &info), TACIT_OK);
+  EXPECT_EQ(info.struct_bytes, offsetof(tacit_archive_info, original_bytes));
+  EXPECT_EQ(info.contract, 1u);
+  EXPECT_EQ(info.archive_bytes, 0x5555555555555555u);
+  EXPECT_EQ(info.token_count, 0x5555555555555555u);
+}
+
+TEST(Api, OptionsOutsideTheirLimitsAreRefused) {
+  struct Case {
+    const char* part;
+    std::function<void(tacit_options&)> change;
+  };
+  const Case cases[] = {
+      {"window: found 15, expected 16 to 1048576", [](tacit_options& o) { o.window = 15; }},
+      {"window: found 1048577", [](tacit_options& o) { o.window = 1048577; }},
+      {"lane count: found 257", [](tacit_options& o) { o.lane_count = 257; }},
+      {"threads: found 1025", [](tacit_options& o) { o.threads = 1025; }},
+      {"kernel set: found \"sse9\"", [](tacit_options& o) { o.kernel_set = "sse9"; }},
+      {"kernel set: found \"AVX2\"", [](tacit_options& o) { o.kernel_set = "AVX2"; }},
+  };
+  for (const Case& wrong : cases) {
+    tacit_options options = options_of_one_thread();
+    wrong.change(options);
+    Buffer out;
+    Stream stream;
+    expect_usage(tacit_compress_buffer(&options, "x", 1, &out.data, &out.size), wrong.part);
+    expect_usage(tacit_decompress_buffer(&options, "x", 1, &out.data, &out.size), wrong.part);
+    expect_usage(tacit_compress_stream(&options, Stream::read, &stream, Stream::write, &stream, nullptr), wrong.part);
+    EXPECT_EQ(stream.output, "");
+  }
+}
+
+TEST(Api, SamplerSettingsOutsideTheirLimitsAreRefused) {
+  const tacit_options options = options_of_one_thread();
+  const auto refused = [&](const char* part, const std::function<void(tacit_sampler&)>& change) {
+    tacit_sampler sampler;
+    tacit_sampler_init(&sampler);
+    change(sampler);
+    expect_usage(tacit_generate(&options, &sampler, nullptr, 0, 1, 0, ignore_text, nullptr), part);
+  };
+  refused("temperature", [](tacit_sampler& s) { s.temperature = -1; });
+  refused("temperature", [](tacit_sampler& s) { s.temperature = std::nan(""); });
+  refused("top_p", [](tacit_sampler& s) { s.top_p = 1.5; });
+  refused("min_p", [](tacit_sampler& s) { s.min_p = -0.1; });
+}
+
+// ---- Errors ----
+
+TEST(Api, LastErrorIsClearedByTheNextCall) {
+  EXPECT_EQ(tacit_model_open("/nowhere/at/all.gguf", nullptr), TACIT_USAGE);
+  EXPECT_NE(last_error(), "");
+  Model model;
+  EXPECT_EQ(tacit_model_open_builtin(&model.handle), TACIT_OK);
+  EXPECT_EQ(last_error(), "");
+}
+
+TEST(Api, LastErrorIsThatOfItsThread) {
+  EXPECT_EQ(tacit_model_open_builtin(nullptr), TACIT_USAGE);
+  const std::string mine = last_error();
+  std::string at_start = "not read";
+  std::string after_failure;
+  std::thread([&] {
+    at_start = last_error();
+    Model model;
+    EXPECT_EQ(tacit_model_open("/nowhere/at/all.gguf", &model.handle), TACIT_IO);
+    after_failure = last_error();
+  }).join();
+  EXPECT_EQ(at_start, "");
+  EXPECT_NE(after_failure.find("/nowhere/at/all.gguf"), std::string::npos) << after_failure;
+  EXPECT_EQ(last_error(), mine);
+}
+
+TEST(Api, AFailedReadOrWriteIsAnInputOutputError) {
+  const tacit_options options = options_of_one_thread();
+  Stream stream;
+  stream.input = compress(kText);
+  const auto failing_read = [](void*, void*, std::size_t) -> std::int64_t { return -1; };
+  const auto lying_read = [](void*, void*, std::size_t capacity) { return static_cast<std::int64_t>(capacity) + 1; };
+  const auto failing_write = [](void*, const void*, std::size_t) { return 1; };
+  EXPECT_EQ(tacit_compress_stream(&options, failing_read, nullptr, Stream::write, &stream, nullptr), TACIT_IO);
+  EXPECT_EQ(tacit_compress_stream(&options, lying_read, nullptr, Stream::write, &stream, nullptr), TACIT_IO);
+  EXPECT_EQ(tacit_decompress_stream(&options, failing_read, nullptr, Stream::write, &stream, nullptr), TACIT_IO);
+  EXPECT_EQ(stream.output, "");
+  EXPECT_EQ(tacit_decompress_stream(&options, Stream::read, &stream, failing_write, nullptr, nullptr), TACIT_IO);
+  EXPECT_NE(last_error(), "");
+  stream.offset = 0;
+  EXPECT_EQ(tacit_compress_stream(&options, Stream::read, &stream, failing_write, nullptr, nullptr), TACIT_IO);
+}
+
+// ---- Progress ----
+
+// What a progress function was told, and when it says stop.
+struct Watcher {
+  std::vector<tacit_progress> reports;
+  std::size_t stop_at = ~std::size_t{0};
+  std::thread::id thread;
+  bool other_thread = false;
+  std::function<void()> act;
+
+  static int report(void* context, const tacit_progress* progress) {
+    auto& watcher = *static_cast<Watcher*>(context);
+    watcher.other_thread |= std::this_thread::get_id() != watcher.thread;
+    watcher.reports.push_back(*progress);
+    if (watcher.act) watcher.act();
+    return watcher.reports.size() > watcher.stop_at ? 1 : 0;
+  }
+  [[nodiscard]] tacit_options options() {
+    thread = std::this_thread::get_id();
+    tacit_options result = options_of_one_thread();
+    result.threads = 2;
+    result.progress = report;
+    result.progress_context = this;
+    return result;
+  }
+};
+
+TEST(Api, ProgressIsReportedInOrderByTheCallingThread) {
+  Watcher watcher;
+  const std::string archive = compress(kText, watcher.options());
+  ASSERT_GE(watcher.reports.size(), 4u);
+  EXPECT_FALSE(watcher.other_thread);
+  const tacit_progress* before = nullptr;
+  for (const tacit_progress& report : watcher.reports) {
+    EXPECT_EQ(report.original_bytes_total, kText.size());
+    EXPECT_LE(report.original_bytes_done, kText.size());
+    if (before != nullptr) {
+      EXPECT_GE(report.verifying, before->verifying);
+      EXPECT_GE(report.tokens_done, before->tokens_done);
+      EXPECT_TRUE(report.original_bytes_done >= before->original_bytes_done || report.verifying > before->verifying);
+    }
+    before = &report;
+  }
+  EXPECT_EQ(watcher.reports.front().verifying, 0);
+  EXPECT_EQ(watcher.reports.back().verifying, 1);
+  EXPECT_EQ(watcher.reports.back().original_bytes_done, kText.size());
+
+  Watcher decoding;
+  const tacit_options options = decoding.options();
+  Buffer back;
+  ASSERT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &back.data, &back.size), TACIT_OK);
+  ASSERT_GE(decoding.reports.size(), 2u);
+  EXPECT_FALSE(decoding.other_thread);
+  EXPECT_EQ(decoding.reports.back().original_bytes_total, kText.size());
+  EXPECT_EQ(decoding.reports.back().original_bytes_done, kText.size());
+  EXPECT_EQ(decoding.reports.back().verifying, 0);
+}
+
+TEST(Api, SkippedVerificationIsNotReported) {
+  Watcher watcher;
+  tacit_options options = watcher.options();
+  options.skip_verification = 1;
+  compress(kText, options);
+  ASSERT_FALSE(watcher.reports.empty());
+  EXPECT_TRUE(std::ranges::all_of(watcher.reports, [](const tacit_progress& report) { return report.verifying == 0; }));
+}
+
+TEST(Api, AStreamsTotalIsNotKnown) {
+  Watcher watcher;
+  const tacit_options options = watcher.options();
+  Stream stream;
+  stream.input = kText;
+  tacit_result result;
+  tacit_result_init(&result);
+  ASSERT_EQ(tacit_compress_stream(&options, Stream::read, &stream, Stream::write, &stream, &result), TACIT_OK);
+  ASSERT_FALSE(watcher.reports.empty());
+  EXPECT_EQ(watcher.reports.front().original_bytes_total, 0u);
+  EXPECT_EQ(result.original_bytes, kText.size());
+  EXPECT_EQ(result.archive_bytes, stream.output.size());
+  EXPECT_GT(result.token_count, 10u);
+}
+
+TEST(Api, EveryReportCanStopTheWork) {
+  Watcher all;
+  const std::string archive = compress(kText, all.options());
+  ASSERT_GE(all.reports.size(), 4u);
+  for (std::size_t stop_at = 0; stop_at < all.reports.size(); ++stop_at) {
+    Watcher watcher;
+    watcher.stop_at = stop_at;
+    const tacit_options options = watcher.options();
+    Buffer out;
+    EXPECT_EQ(tacit_compress_buffer(&options, kText.data(), kText.size(), &out.data, &out.size), TACIT_CANCELLED);
+    EXPECT_EQ(watcher.reports.size(), stop_at + 1) << "not called again after it said stop";
+    EXPECT_EQ(out.data, nullptr);
+    EXPECT_NE(last_error(), "");
+  }
+  Watcher watcher;
+  watcher.stop_at = 1;
+  const tacit_options options = watcher.options();
+  Buffer back;
+  EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &back.data, &back.size), TACIT_CANCELLED);
+  EXPECT_EQ(back.data, nullptr);
+}
+
+// ---- Files ----
+
+TEST_F(ApiFiles, RoundTripAndReportTheirSizes) {
+  const tacit_options options = options_of_one_thread();
+  tacit_result result;
+  tacit_result_init(&result);
+  ASSERT_EQ(tacit_compress_file(&options, text_file().c_str(), path("archive").c_str(), &result), TACIT_OK) << last_error();
+  EXPECT_EQ(read_file(path("archive")), compress(kText));
+  EXPECT_EQ(result.original_bytes, kText.size());
+  EXPECT_EQ(result.archive_bytes, fs::file_size(path("archive")));
+  EXPECT_GT(result.token_count, 10u);
+  tacit_result back;
+  tacit_result_init(&back);
+  ASSERT_EQ(tacit_decompress_file(&options, path("archive").c_str(), path("back").c_str(), &back), TACIT_OK) << last_error();
+  EXPECT_EQ(read_file(path("back")), kText);
+  EXPECT_EQ(std::memcmp(&back, &result, sizeof(result)), 0);
+  EXPECT_EQ(names(), (Names{"text", "archive", "back"}));
+}
+
+TEST_F(ApiFiles, AnOutputAppearsOnlyWhenItIsComplete) {
+  const std::string input = text_file();
+  Watcher watcher;
+  std::size_t seen = 0;
+  watcher.act = [&] { seen += fs::exists(path("archive")) ? 1 : 0; };
+  const tacit_options options = watcher.options();
+  ASSERT_EQ(tacit_compress_file(&options, input.c_str(), path("archive").c_str(), nullptr), TACIT_OK);
+  EXPECT_GT(watcher.reports.size(), 0u);
+  EXPECT_EQ(seen, 0u);
+  EXPECT_EQ(names(), (Names{"text", "archive"}));
+
+  Watcher decoding;
+  decoding.act = [&] { seen += fs::exists(path("back")) ? 1 : 0; };
+  const tacit_options decode_options = decoding.options();
+  ASSERT_EQ(tacit_decompress_file(&decode_options, path("archive").c_str(), path("back").c_str(), nullptr), TACIT_OK);
+  EXPECT_GT(decoding.reports.size(), 0u);
+  EXPECT_EQ(seen, 0u);
+}
+
+TEST_F(ApiFiles, AReplacedOutputKeepsItsOldBytesUntilTheNewOnesAreComplete) {
+  const std::string input = text_file();
+  write_file(path("archive"), "old");
+  Watcher watcher;
+  std::set<std::string> contents;
+  watcher.act = [&] { contents.insert(read_file(path("archive"))); };
+  tacit_options options = watcher.options();
+  options.overwrite = 1;
+  ASSERT_EQ(tacit_compress_file(&options, input.c_str(), path("archive").c_str(), nullptr), TACIT_OK) << last_error();
+  EXPECT_EQ(contents, (Names{"old"}));
+  EXPECT_EQ(read_file(path("archive")), compress(kText));
+  EXPECT_EQ(names(), (Names{"text", "archive"}));
+}
+
+TEST_F(ApiFiles, AnExistingOutputIsNotOverwrittenUnlessAskedFor) {
+  const tacit_options options = options_of_one_thread();
+  const std::string text = text_file();
+  const std::string archive = archive_file();
+  write_file(path("there"), "precious");
+  EXPECT_EQ(tacit_compress_file(&options, text.c_str(), path("there").c_str(), nullptr), TACIT_IO);
+  EXPECT_NE(last_error().find("already exists"), std::string::npos) << last_error();
+  EXPECT_EQ(tacit_decompress_file(&options, archive.c_str(), path("there").c_str(), nullptr), TACIT_IO);
+  EXPECT_EQ(read_file(path("there")), "precious");
+  EXPECT_EQ(names(), (Names{"text", "archive", "there"}));
+}
+
+TEST_F(ApiFiles, AnOutputThatAppearsMeanwhileIsNotOverwritten) {
+  const std::string input = text_file();
+  Watcher watcher;
+  watcher.act = [&] { write_file(path("archive"), "precious"); };
+  const tacit_options options = watcher.options();
+  EXPECT_EQ(tacit_compress_file(&options, input.c_str(), path("archive").c_str(), nullptr), TACIT_IO);
+  EXPECT_EQ(read_file(path("archive")), "precious");
+  EXPECT_EQ(names(), (Names{"text", "archive"}));
+}
+
+TEST_F(ApiFiles, CancelledWorkLeavesNothingBehind) {
+  const std::string text = text_file();
+  const std::string archive = archive_file();
+  for (const std::size_t stop_at : {0u, 1u, 2u}) {
+    Watcher watcher;
+    watcher.stop_at = stop_at;
+    const tacit_options options = watcher.options();
+    EXPECT_EQ(tacit_compress_file(&options, text.c_str(), path("out").c_str(), nullptr), TACIT_CANCELLED);
+    EXPECT_EQ(names(), (Names{"text", "archive"}));
+  }
+  Watcher watcher;
+  watcher.stop_at = 0;
+  tacit_options options = watcher.options();
+  EXPECT_EQ(tacit_decompress_file(&options, archive.c_str(), path("out").c_str(), nullptr), TACIT_CANCELLED);
+  EXPECT_EQ(names(), (Names{"text", "archive"}));
+  write_file(path("out"), "old");
+  options.overwrite = 1;
+  EXPECT_EQ(tacit_compress_file(&options, text.c_str(), path("out").c_str(), nullptr), TACIT_CANCELLED);
+  EXPECT_EQ(read_file(path("out")), "old");
+  EXPECT_EQ(names(), (Names{"text", "archive", "out"}));
+}
+
+TEST_F(ApiFiles, EveryFailureLeavesTheFolderAsItWas) {
+  const tacit_options options = options_of_one_thread();
+  const std::string text = text_file();
+  std::string bytes = compress(kText);
+  bytes[bytes.size() / 2] ^= 1;
+  write_file(path("damaged"), bytes);
+  write_file(path("empty"), "");
+  fs::create_directory(path("folder"));
+  const Names before = names();
+  const auto out = path("out");
+  const auto fails = [&](tacit_status expected, auto function, const std::string& input, const std::string& output) {
+    EXPECT_EQ(function(&options, input.c_str(), output.c_str(), nullptr), expected) << input << " to " << output;
+    EXPECT_NE(last_error(), "");
+    EXPECT_EQ(names(), before) << input << " to " << output;
+  };
+  fails(TACIT_DAMAGED, tacit_decompress_file, path("damaged"), out);
+  EXPECT_NE(last_error().find(path("damaged")), std::string::npos) << last_error();
+  fails(TACIT_DAMAGED, tacit_decompress_file, path("empty"), out);
+  fails(TACIT_DAMAGED, tacit_decompress_file, text, out);
+  fails(TACIT_IO, tacit_decompress_file, path("missing"), out);
+  fails(TACIT_IO, tacit_compress_file, path("missing"), out);
+  fails(TACIT_IO, tacit_compress_file, path("folder"), out);
+  fails(TACIT_IO, tacit_decompress_file, path("folder"), out);
+  fails(TACIT_IO, tacit_compress_file, text, path("folder"));
+  fails(TACIT_IO, tacit_compress_file, text, path("no/such/folder"));
+  fails(TACIT_IO, tacit_compress_file, text, "");
+}
+
+TEST_F(ApiFiles, TheSameFileInAndOutIsRefused) {
+  tacit_options options = options_of_one_thread();
+  options.overwrite = 1;
+  const std::string text = text_file();
+  const std::string archive = archive_file();
+  const std::string before = read_file(archive);
+  fs::create_hard_link(text, path("hard"));
+  fs::create_symlink(text, path("soft"));
+  for (const std::string& output : {text, path("./text"), path("hard"), path("soft")}) {
+    expect_usage(tacit_compress_file(&options, text.c_str(), output.c_str(), nullptr), "same file");
+  }
+  expect_usage(tacit_decompress_file(&options, archive.c_str(), archive.c_str(), nullptr), "same file");
+  EXPECT_EQ(read_file(text), kText);
+  EXPECT_EQ(read_file(archive), before);
+  EXPECT_TRUE(fs::is_symlink(path("soft")));
+  EXPECT_EQ(names(), (Names{"text", "archive", "hard", "soft"}));
+}
+
+TEST_F(ApiFiles, PermissionsAreCopied) {
+  tacit_options options = options_of_one_thread();
+  options.overwrite = 1;
+  const std::string text = text_file();
+  const auto mode = [&](const std::string& name) {
+    struct stat info {};
+    EXPECT_EQ(stat(path(name).c_str(), &info), 0);
+    return info.st_mode & 07777;
+  };
+  for (const mode_t bits : {0600, 0640, 0444, 0755, 0666}) {
+    ASSERT_EQ(chmod(text.c_str(), bits), 0);
+    ASSERT_EQ(tacit_compress_file(&options, text.c_str(), path("archive").c_str(), nullptr), TACIT_OK) << last_error();
+    EXPECT_EQ(mode("archive"), bits);
+    ASSERT_EQ(tacit_decompress_file(&options, path("archive").c_str(), path("back").c_str(), nullptr), TACIT_OK);
+    EXPECT_EQ(mode("back"), bits);
+  }
+}
+
+TEST_F(ApiFiles, UnfinishedOutputsCanBeRemovedFromASignalHandler) {
+  const std::string input = text_file();
+  Watcher watcher;
+  Names during;
+  watcher.stop_at = 0;
+  watcher.act = [&] {
+    EXPECT_EQ(names().size(), 2u) << "the text and a temporary file";
+    tacit_remove_unfinished_outputs();
+    during = names();
+  };
+  const tacit_options options = watcher.options();
+  EXPECT_EQ(tacit_compress_file(&options, input.c_str(), path("archive").c_str(), nullptr), TACIT_CANCELLED);
+  EXPECT_EQ(during, (Names{"text"}));
+  EXPECT_EQ(names(), (Names{"text"}));
+}
+
+// ---- Looking at archives and models ----
+
+TEST_F(ApiFiles, InfoSaysWhatTheArchiveIs) {
+  Model model;
+  ASSERT_EQ(tacit_model_open_builtin(&model.handle), TACIT_OK);
+  tacit_model_info model_info;
+  tacit_model_info_init(&model_info);
+  ASSERT_EQ(tacit_model_get_info(model.handle, &model_info), TACIT_OK);
+  tacit_options options = options_of_one_thread();
+  options.window = 300;
+  tacit_result result;
+  tacit_result_init(&result);
+  ASSERT_EQ(tacit_compress_file(&options, text_file().c_str(), path("archive").c_str(), &result), TACIT_OK);
+
+  tacit_archive_info info;
+  tacit_archive_info_init(&info);
+  ASSERT_EQ(tacit_info_file(path("archive").c_str(), &info), TACIT_OK) << last_error();
+  EXPECT_EQ(info.format_version, 0u);
+  EXPECT_EQ(info.contract, 1u);
+  EXPECT_STREQ(info.model_name, model_info.name);
+  EXPECT_STREQ(info.model_fingerprint, model_info.fingerprint);
+  EXPECT_EQ(info.model_is_builtin, 1);
+  EXPECT_EQ(info.window, 300u);
+  EXPECT_EQ(info.original_bytes, kText.size());
+  EXPECT_EQ(info.archive_bytes, fs::file_size(path("archive")));
+  EXPECT_EQ(info.block_count, 1u);
+  EXPECT_EQ(info.segment_count, 1u);
+  EXPECT_EQ(info.model_segment_count, 1u);
+  EXPECT_EQ(info.model_original_bytes, kText.size());
+  EXPECT_GT(info.model_coded_bytes, 0u);
+  EXPECT_LT(info.model_coded_bytes, info.archive_bytes);
+  EXPECT_EQ(info.token_count, result.token_count);
+
+  const std::string bytes = read_file(path("archive"));
+  tacit_archive_info same;
+  tacit_archive_info_init(&same);
+  ASSERT_EQ(tacit_info_buffer(bytes.data(), bytes.size(), &same), TACIT_OK);
+  EXPECT_EQ(std::memcmp(&same, &info, sizeof(info)), 0);
+  EXPECT_EQ(tacit_info_buffer(bytes.data(), bytes.size() - 1, &same), TACIT_DAMAGED);
+  EXPECT_EQ(tacit_info_file(path("missing").c_str(), &same), TACIT_IO);
+}
+
+TEST_F(ApiFiles, ModelInfoSaysWhatTheFileHolds) {
+  const std::string file = model_file("tiny", 1);
+  Model model;
+  ASSERT_EQ(tacit_model_open(file.c_str(), &model.handle), TACIT_OK) << last_error();
+  tacit_model_info info;
+  tacit_model_info_init(&info);
+  ASSERT_EQ(tacit_model_get_info(model.handle, &info), TACIT_OK);
+  EXPECT_STREQ(info.name, "tiny");
+  EXPECT_STREQ(info.architecture, "llama");
+  EXPECT_EQ(std::string(info.fingerprint).size(), 64u);
+  EXPECT_EQ(info.file_bytes, fs::file_size(file));
+  EXPECT_EQ(info.vocabulary_size, kTinyVocabulary);
+  EXPECT_EQ(info.context_length, 128u);
+  const std::uint64_t layer = 4 * kTinyWidth * kTinyWidth + 3 * 32 * kTinyWidth;
+  EXPECT_EQ(info.parameter_count, kTinyVocabulary * kTinyWidth + layer + 3 * kTinyWidth);
+  EXPECT_EQ(info.multiply_add_count, kTinyVocabulary * kTinyWidth + layer);
+  EXPECT_GE(info.default_window, 16u);
+  EXPECT_LE(info.default_window, 128u);
+  EXPECT_GT(info.lane_bytes, 0u);
+}
+
+TEST_F(ApiFiles, AModelFileWithoutAModelIsRefused) {
+  Model model;
+  EXPECT_EQ(tacit_model_open(path("missing").c_str(), &model.handle), TACIT_IO);
+  EXPECT_EQ(tacit_model_open(text_file().c_str(), &model.handle), TACIT_MODEL);
+  write_file(path("empty"), "");
+  EXPECT_EQ(tacit_model_open(path("empty").c_str(), &model.handle), TACIT_MODEL);
+  const ByteVector whole = tiny_model("tiny", 1);
+  const std::string cut(reinterpret_cast<const char*>(whole.data()), whole.size() - 100);
+  write_file(path("cut"), cut);
+  EXPECT_EQ(tacit_model_open(path("cut").c_str(), &model.handle), TACIT_MODEL);
+  EXPECT_NE(last_error().find("cut"), std::string::npos) << last_error();
+  EXPECT_EQ(model.handle, nullptr);
+}
+
+// ---- Another model ----
+
+const std::string kRepeated = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";  // as the tiny models expect
+
+TEST_F(ApiFiles, AnArchiveNamesTheModelThatItNeeds) {
+  Model tiny;
+  Model other;
+  ASSERT_EQ(tacit_model_open(model_file("tiny model", 1).c_str(), &tiny.handle), TACIT_OK) << last_error();
+  ASSERT_EQ(tacit_model_open(model_file("other model", 2).c_str(), &other.handle), TACIT_OK) << last_error();
+  tacit_model_info info;
+  tacit_model_info_init(&info);
+  ASSERT_EQ(tacit_model_get_info(tiny.handle, &info), TACIT_OK);
+  const std::string fingerprint = info.fingerprint;
+
+  tacit_options options = options_of_one_thread();
+  options.model = tiny.handle;
+  const std::string archive = compress(kRepeated, options);
+  tacit_archive_info archive_info;
+  tacit_archive_info_init(&archive_info);
+  ASSERT_EQ(tacit_info_buffer(archive.data(), archive.size(), &archive_info), TACIT_OK);
+  ASSERT_EQ(archive_info.model_segment_count, 1u);
+  EXPECT_EQ(archive_info.model_is_builtin, 0);
+  EXPECT_STREQ(archive_info.model_name, "tiny model");
+  EXPECT_EQ(archive_info.model_fingerprint, fingerprint);
+
+  Buffer back;
+  ASSERT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &back.data, &back.size), TACIT_OK);
+  EXPECT_EQ(back.text(), kRepeated);
+  const tacit_model* const wrong_models[] = {nullptr, other.handle};
+  for (const tacit_model* wrong : wrong_models) {
+    options.model = wrong;
+    Buffer refused;
+    EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &refused.data, &refused.size), TACIT_MODEL);
+    EXPECT_NE(last_error().find("\"tiny model\""), std::string::npos) << last_error();
+    EXPECT_NE(last_error().find(fingerprint), std::string::npos) << last_error();
+    EXPECT_EQ(last_error().find("other model") != std::string::npos, wrong != nullptr) << last_error();
+    EXPECT_EQ(refused.data, nullptr);
+  }
+}
+
+TEST_F(ApiFiles, TheWrongModelLeavesNoFile) {
+  Model tiny;
+  ASSERT_EQ(tacit_model_open(model_file("tiny", 1).c_str(), &tiny.handle), TACIT_OK);
+  tacit_options options = options_of_one_thread();
+  options.model = tiny.handle;
+  write_file(path("archive"), compress(kRepeated, options));
+  options.model = nullptr;
+  EXPECT_EQ(tacit_decompress_file(&options, path("archive").c_str(), path("out").c_str(), nullptr), TACIT_MODEL);
+  EXPECT_NE(last_error().find(path("archive")), std::string::npos) << last_error();
+  EXPECT_EQ(names(), (Names{"tiny", "archive"}));
+}
+
+TEST_F(ApiFiles, TheBuiltInModelIsFoundWhateverModelIsGiven) {
+  Model tiny;
+  ASSERT_EQ(tacit_model_open(model_file("tiny", 1).c_str(), &tiny.handle), TACIT_OK);
+  const std::string archive = compress(kText);
+  tacit_options options = options_of_one_thread();
+  options.model = tiny.handle;
+  Buffer back;
+  ASSERT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &back.data, &back.size), TACIT_OK);
+  EXPECT_EQ(back.text(), kText);
+}
+
+TEST_F(ApiFiles, AModelOutlivesItsFileButNotItsHandle) {
+  const std::string file = model_file("tiny", 1);
+  Model tiny;
+  ASSERT_EQ(tacit_model_open(file.c_str(), &tiny.handle), TACIT_OK);
+  fs::remove(file);
+  tacit_options options = options_of_one_thread();
+  options.model = tiny.handle;
+  const std::string archive = compress(kRepeated, options);
+  Buffer back;
+  EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &back.data, &back.size), TACIT_OK);
+}
+
+// ---- Threads ----
+
+TEST(Api, SeveralThreadsShareOneModel) {
+  Model model;
+  ASSERT_EQ(tacit_model_open_builtin(&model.handle), TACIT_OK);
+  tacit_options options = options_of_one_thread();
+  options.model = model.handle;
+  options.threads = 2;
+  constexpr std::size_t kThreadCount = 6;
+  std::vector<std::string> texts;
+  std::vector<std::string> expected;
+  for (std::size_t i = 0; i < kThreadCount; ++i) {
+    texts.push_back(kText.substr(30 * i, 150 + 20 * i));
+    expected.push_back(compress(texts.back(), options));
+  }
+  std::vector<std::string> found(kThreadCount);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < kThreadCount; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 3; ++round) {
+        found[i] = compress(texts[i], options);
+        Buffer back;
+        EXPECT_EQ(tacit_decompress_buffer(&options, found[i].data(), found[i].size(), &back.data, &back.size), TACIT_OK);
+        EXPECT_EQ(back.text(), texts[i]);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(found, expected);
+}
+
+// ---- Tokens, logits, text ----
+
+TEST(Api, TokenizeGivesIdsOfTheVocabulary) {
+  Model model;
+  ASSERT_EQ(tacit_model_open_builtin(&model.handle), TACIT_OK);
+  tacit_model_info info;
+  tacit_model_info_init(&info);
+  ASSERT_EQ(tacit_model_get_info(model.handle, &info), TACIT_OK);
+  std::size_t counts[2];
+  for (const int add_special : {0, 1}) {
+    std::int32_t* ids = nullptr;
+    ASSERT_EQ(tacit_model_tokenize(model.handle, kText.data(), kText.size(), add_special, &ids, &counts[add_special]), TACIT_OK);
+    for (std::size_t i = 0; i < counts[add_special]; ++i) {
+      EXPECT_GE(ids[i], 0);
+      EXPECT_LT(ids[i], static_cast<std::int32_t>(info.vocabulary_size));
+    }
+    tacit_free(ids);
+  }
+  EXPECT_GT(counts[0], 10u);
+  EXPECT_GE(counts[1], counts[0]);
+  std::int32_t* none = nullptr;
+  std::size_t count = 1;
+  ASSERT_EQ(tacit_model_tokenize(model.handle, nullptr, 0, 0, &none, &count), TACIT_OK);
+  EXPECT_EQ(count, 0u);
+  EXPECT_NE(none, nullptr);
+  tacit_free(none);
+}
+
+struct LogitsReceiver {
+  std::vector<std::size_t> positions;
+  std::vector<float> first_logits;
+  std::size_t stop_after = ~std::size_t{0};
+  static int receive(void* context, std::size_t position, const float* logits) {
+    auto& receiver = *static_cast<LogitsReceiver*>(context);
+    receiver.positions.push_back(position);
+    receiver.first_logits.push_back(logits[0]);
+    return receiver.positions.size() >= receiver.stop_after ? 1 : 0;
+  }
+};
+
+TEST(Api, LogitsComeOncePerPositionAscending) {
+  tacit_options options = options_of_one_thread();
+  std::vector<std::int32_t> ids(70);
+  for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<std::int32_t>(1 + 7 * i);
+  LogitsReceiver all;
+  ASSERT_EQ(tacit_logits(&options, ids.data(), ids.size(), LogitsReceiver::receive, &all), TACIT_OK) << last_error();
+  ASSERT_EQ(all.positions.size(), ids.size());
+  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(all.positions[i], i);
+
+  LogitsReceiver some;
+  some.stop_after = 3;
+  ASSERT_EQ(tacit_logits(&options, ids.data(), ids.size(), LogitsReceiver::receive, &some), TACIT_OK);
+  EXPECT_EQ(some.positions, (std::vector<std::size_t>{0, 1, 2}));
+
+  options.window = 16;  // the first 16 positions see the same, the others do not
+  LogitsReceiver narrow;
+  ASSERT_EQ(tacit_logits(&options, ids.data(), ids.size(), LogitsReceiver::receive, &narrow), TACIT_OK);
+  EXPECT_TRUE(std::equal(all.first_logits.begin(), all.first_logits.begin() + 16, narrow.first_logits.begin()));
+  EXPECT_NE(all.first_logits.back(), narrow.first_logits.back());
+
+  LogitsReceiver none;
+  EXPECT_EQ(tacit_logits(&options, nullptr, 0, LogitsReceiver::receive, &none), TACIT_OK);
+  EXPECT_TRUE(none.positions.empty());
+}
+
+TEST(Api, LogitsOfIdsOutsideTheVocabularyAreRefused) {
+  const tacit_options options = options_of_one_thread();
+  for (const std::int32_t bad : {-1, 1 << 30, std::numeric_limits<std::int32_t>::min()}) {
+    const std::int32_t ids[] = {1, bad, 1};
+    LogitsReceiver receiver;
+    expect_usage(tacit_logits(&options, ids, 3, LogitsReceiver::receive, &receiver), "token 1: found id " + std::to_string(bad));
+    EXPECT_TRUE(receiver.positions.empty());
+  }
+}
+
+struct Generated {
+  std::string text;
+  std::size_t pieces = 0;
+  std::size_t stop_after = ~std::size_t{0};
+  static int receive(void* context, const char* text, std::size_t size) {
+    auto& generated = *static_cast<Generated*>(context);
+    generated.text.append(text, size);
+    return ++generated.pieces >= generated.stop_after ? 1 : 0;
+  }
+};
+
+Generated generate(const tacit_sampler& sampler, const std::string& prompt, std::size_t count, std::size_t stop_after = ~std::size_t{0}) {
+  const tacit_options options = options_of_one_thread();
+  Generated generated;
+  generated.stop_after = stop_after;
+  EXPECT_EQ(tacit_generate(&options, &sampler, prompt.data(), prompt.size(), count, 0, Generated::receive, &generated), TACIT_OK)
+      << last_error();
+  return generated;
+}
+
+TEST(Api, GenerateWritesTheSameTextForTheSameSeed) {
+  tacit_sampler sampler;
+  tacit_sampler_init(&sampler);
+  EXPECT_EQ(sampler.temperature, 1);
+  EXPECT_EQ(sampler.top_p, 1);
+  sampler.seed = 5;
+  const Generated first = generate(sampler, "Once upon a time", 40);
+  EXPECT_EQ(first.pieces, 40u);
+  EXPECT_EQ(generate(sampler, "Once upon a time", 40).text, first.text);
+  EXPECT_EQ(generate(sampler, "Once upon a time", 40, 7).pieces, 7u) << "stopped by its caller";
+  EXPECT_EQ(generate(sampler, "Once upon a time", 0).pieces, 0u);
+  EXPECT_NE(generate(sampler, "Once upon a dime", 40).text, first.text);
+  sampler.seed = 6;
+  EXPECT_NE(generate(sampler, "Once upon a time", 40).text, first.text);
+  sampler.temperature = 0;
+  const std::string greedy = generate(sampler, "Once upon a time", 20).text;
+  sampler.seed = 7;
+  EXPECT_EQ(generate(sampler, "Once upon a time", 20).text, greedy);
+}
+
+}  // namespace
