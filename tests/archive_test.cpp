@@ -83,7 +83,7 @@ OwnedBlock random_block(Random& random, std::size_t segment_count, std::size_t p
   for (std::size_t i = 0; i < segment_count; ++i) {
     Segment segment;
     segment.method = static_cast<Method>(random() % (kMethodMax + 1));
-    const std::uint64_t size = random() % (owned.block.original_bytes + 1);
+    const std::uint64_t size = random() % (owned.block.original_bytes / segment_count + 1);
     (segment.method == Method::kModel ? segment.token_count : segment.original_bytes) = size;
     owned.payloads.push_back(random_bytes(random, random() % (payload_max + 1)));
     segment.payload = owned.payloads.back();

@@ -247,13 +247,13 @@ TEST(Codec, RoundTripsTextLongerThanTheWindow) {
 
 TEST(Codec, RoundTripsWhereOnlySomeStripsAreTheModels) {
   Random random(3);
-  const std::string text = model_text(8600, 3) + random_bytes(random, 9400);
+  const std::string text = model_text(20000, 3) + random_bytes(random, 9400);
   tacit_options options = plain_options();
   options.lane_count = 32;
   const std::string archive = compress(text, options);
   const tacit_archive_info info = info_of(archive);
-  EXPECT_EQ(info.segment_count, 2u);
-  EXPECT_EQ(info.model_segment_count, 1u);
+  EXPECT_GT(info.model_segment_count, 0u);
+  EXPECT_LT(info.model_segment_count, info.segment_count);
   EXPECT_TRUE(gives(archive, text));
 }
 

@@ -341,7 +341,7 @@ TEST(RangeCoder, ADecoderIsExhaustedOnlyWhenItHasReadEveryByte) {
   EXPECT_TRUE(decoder.exhausted());
   for (std::size_t extra = 9; extra < 12; ++extra) {
     ByteVector longer = code;
-    longer.resize(code.size() + extra, 1);
+    longer.resize(8 + intervals.size() + extra, 0);
     RangeDecoder other(longer);
     for (const Interval& i : intervals) {
       EXPECT_EQ(other.value(256), 5u);

@@ -52,10 +52,10 @@ struct Block {
 
 // One line of the index.
 struct BlockEntry {
-  std::uint64_t offset = 0;           // from the start of the archive; not stored, the sum of the sizes before
-  std::uint64_t original_offset = 0;  // likewise, of the original bytes
+  std::uint64_t offset = 0;  // from the start of the archive; not stored, the sum of the sizes before
   std::uint64_t stored_bytes = 0;
   std::uint64_t original_bytes = 0;
+  std::uint64_t original_offset = 0;  // of the first of them; not stored either
 };
 
 }  // namespace tacit::archive

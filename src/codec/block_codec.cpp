@@ -15,9 +15,9 @@ namespace {
 constexpr std::size_t kStripTokensMin = 8192;
 
 // The model is given up if after so many symbols a lane it projects to store the block in more bytes than it has, or in
-// so much more than the fallback takes. Not closer: the first symbols of a lane, which have no context, cost more.
+// so much more than the fallback takes. Not closer: the first symbols of a lane cost more, and one lane is not another.
 constexpr std::uint64_t kTrialSymbols = 256;
-constexpr double kHopeless = 1.5;
+constexpr double kHopeless = 2.5;
 
 struct Strip {
   std::span<const TokenId> symbols;

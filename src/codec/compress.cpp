@@ -31,7 +31,7 @@ class Compressor {
     if (options_.verify) TACIT_TRY(verify(group, blocks));
     if (result_.archive_bytes == 0) TACIT_TRY(write_header(!only || has_model_segments(blocks)));
     for (const EncodedBlock& block : blocks) {
-      entries_.push_back({0, 0, block.serialized.size(), block.original_bytes});
+      entries_.push_back({0, block.serialized.size(), block.original_bytes});
       result_.token_count += block.model_token_count;
       TACIT_TRY(write(block.serialized));
     }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "numeric/float_formats.h"
+
 namespace tacit {
 
 Result<Sampler> Sampler::create(const SamplerSettings& settings, std::uint64_t seed, std::vector<bool> excluded,
@@ -21,6 +23,9 @@ Result<Sampler> Sampler::create(const SamplerSettings& settings, std::uint64_t s
 
 Result<std::int32_t> Sampler::draw(const float* logits) {
   const auto count = static_cast<std::uint32_t>(excluded_.size());
+  if (!std::all_of(logits, logits + count, numeric::is_finite)) {
+    return model_error("the model gave a logit that is infinite or no number");
+  }
   const std::uint32_t best = most_likely(logits);
   if (settings_.temperature == 0) return static_cast<std::int32_t>(best);
   // Excluded tokens and what a tiny temperature pushes beyond all floats weigh nothing.
@@ -32,9 +37,7 @@ Result<std::int32_t> Sampler::draw(const float* logits) {
     scaled_[token] = excluded_[token] || scaled < kNothing ? kNothing : scaled;
   }
   weights_.resize(count);
-  if (kernels_->frequencies(scaled_.data(), count, weights_.data()) == 0) {
-    return model_error("the model gave a logit that is infinite or no number");
-  }
+  kernels_->frequencies(scaled_.data(), count, weights_.data());
   keep_candidates();
   std::uint64_t total = 0;
   for (const Candidate& candidate : candidates_) total += candidate.weight;
