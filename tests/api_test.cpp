@@ -339,6 +339,28 @@ TEST(Api, AShorterStructIsWrittenUpToItsEnd) {
   EXPECT_EQ(info.token_count, 0x5555555555555555u);
 }
 
+TEST(Api, AnOutputStructTooSmallToHoldItsSizeIsRefused) {
+  const std::string archive = compress(kText);
+  Model model;
+  ASSERT_EQ(tacit_model_open_builtin(&model.handle), TACIT_OK);
+  for (const std::size_t size : {std::size_t{0}, std::size_t{7}}) {
+    tacit_archive_info info;
+    tacit_archive_info_init(&info);
+    info.struct_bytes = size;
+    expect_usage(tacit_info_buffer(archive.data(), archive.size(), &info), "struct_bytes");
+    tacit_model_info model_info;
+    tacit_model_info_init(&model_info);
+    model_info.struct_bytes = size;
+    expect_usage(tacit_model_get_info(model.handle, &model_info), "struct_bytes");
+    Stream stream;
+    tacit_result result;
+    tacit_result_init(&result);
+    result.struct_bytes = size;
+    const tacit_options options = options_of_one_thread();
+    expect_usage(tacit_compress_stream(&options, Stream::read, &stream, Stream::write, &stream, &result), "struct_bytes");
+  }
+}
+
 TEST(Api, OptionsOutsideTheirLimitsAreRefused) {
   struct Case {
     const char* part;
@@ -743,6 +765,15 @@ TEST_F(ApiFiles, InfoSaysWhatTheArchiveIs) {
   EXPECT_EQ(tacit_info_file(path("missing").c_str(), &same), TACIT_IO);
 }
 
+TEST(Api, InfoChecksEveryBlock) {
+  std::string archive = compress(kText);
+  archive[archive.size() / 2] ^= 1;  // in the block's code
+  tacit_archive_info info;
+  tacit_archive_info_init(&info);
+  EXPECT_EQ(tacit_info_buffer(archive.data(), archive.size(), &info), TACIT_DAMAGED);
+  EXPECT_NE(last_error().find("block 0"), std::string::npos) << last_error();
+}
+
 TEST_F(ApiFiles, ModelInfoSaysWhatTheFileHolds) {
   const std::string file = model_file("tiny", 1);
   Model model;
@@ -816,6 +847,18 @@ TEST_F(ApiFiles, AnArchiveNamesTheModelThatItNeeds) {
     EXPECT_EQ(last_error().find("other model") != std::string::npos, wrong != nullptr) << last_error();
     EXPECT_EQ(refused.data, nullptr);
   }
+}
+
+TEST_F(ApiFiles, AnErrorIsOneLineWhateverTheModelIsCalled) {
+  Model tiny;
+  ASSERT_EQ(tacit_model_open(model_file("two\nlines\x1b[2J", 1).c_str(), &tiny.handle), TACIT_OK) << last_error();
+  tacit_options options = options_of_one_thread();
+  options.model = tiny.handle;
+  const std::string archive = compress(kRepeated, options);
+  options.model = nullptr;
+  Buffer out;
+  EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &out.data, &out.size), TACIT_MODEL);
+  EXPECT_EQ(last_error().find_first_of("\n\x1b"), std::string::npos) << last_error();
 }
 
 TEST_F(ApiFiles, TheWrongModelLeavesNoFile) {

@@ -623,5 +623,42 @@ TEST(Archive, RefusesBlockBordersThatTheIndexMoved) {
   }
 }
 
+TEST(Archive, NamesOffsetFieldFoundAndExpectedForABlockThatIsTooShort) {
+  for (std::size_t size = 0; size < 16; ++size) {
+    const auto block = parse_block(ByteVector(size, 1));
+    ASSERT_FALSE(block.ok());
+    expect_complete_message(block.error());
+  }
+}
+
+TEST(Archive, CountsTheOffsetOfACutHeaderFromTheStartOfTheArchive) {
+  const ByteVector header = serialize_header(some_header());
+  expect_damaged(Reader::open(prefix(header, 30)),
+                 "offset 17: header: found the end of the data after 13 bytes, expected more");
+}
+
+TEST(Archive, CountsTheOffsetOfACutIndexEntryFromTheStartOfTheArchive) {
+  const Body body;
+  const ByteVector entries = join({varint(body.first), {77}, varint(body.second), {0xff}});
+  expect_bad_index(body, {.entries = entries}, 5, "index entry: found the end of the data after 1 bytes, expected more");
+}
+
+TEST(Archive, NamesTheOffsetOfTheSegmentCount) {
+  expect_damaged(parse_block(RawBlock{.original_bytes = varint(300), .segment_count = varint(1025)}.bytes()),
+                 "offset 3: segment count: found 1025, expected at most 1024");
+}
+
+// Or a few kilobytes would be decoded to a thousand times the size of their block before anyone looks.
+TEST(Archive, RefusesSegmentsThatTogetherAreLargerThanTheirBlock) {
+  const ByteVector two = {2, 60, 3, 2, 41, 0};
+  expect_damaged(parse_block(RawBlock{.segment_count = varint(2), .segments = two}.bytes()),
+                 "offset 7: sum of segment sizes: found 101, expected at most 100");
+  const ByteVector with_model = {0, 101, 3, 1, 60, 0, 1, 41, 0};  // what the model's share is shows when it is decoded
+  expect_damaged(parse_block(RawBlock{.segment_count = varint(3), .segments = with_model}.bytes()),
+                 "offset 10: sum of segment sizes: found 101, expected at most 100");
+  const ByteVector exact = {2, 60, 3, 2, 40, 0};
+  EXPECT_TRUE(parse_block(RawBlock{.segment_count = varint(2), .segments = exact}.bytes()).ok());
+}
+
 }  // namespace
 }  // namespace tacit::archive

@@ -116,7 +116,8 @@ void expect_round_trip(const Intervals& intervals) {
 
 // One of the shapes that a coder gets wrong: thin, first, last, whole, of totals small, odd and largest.
 Interval hostile_interval(Random& random) {
-  constexpr std::uint64_t kTotals[] = {1, 2, 3, 255, 256, 257, 0xffffff, 1u << 31, kRangeTotalMax - 1, kRangeTotalMax};
+  constexpr std::uint64_t kTotals[] = {1,         2,       3, 255, 256, 257, 0xffffff, 1u << 31, std::uint64_t{1} << 48,
+                                       kRangeTotalMax - 1, kRangeTotalMax};
   const std::uint64_t total = kTotals[below(random, std::size(kTotals))];
   switch (below(random, 6)) {
     case 0: return {0, 1, total};
@@ -483,9 +484,11 @@ TEST_P(FrequenciesOfEverySet, SurviveTheLargestLogits) {
 }
 
 TEST(Frequencies, FlatLogitsOfTheLargestVocabularyFitTheRangeCoder) {
-  const std::uint32_t vocabulary = 1u << 18;  // what frequencies.h promises for
-  Frequencies frequencies(*kernels::find_kernels(""), vocabulary, vocabulary);
-  ASSERT_TRUE(frequencies.set_softmax(std::vector<float>(vocabulary, 0.0f).data()).ok());
+  const std::uint32_t vocabulary = limits::kVocabularyMax;
+  const std::vector<float> logits(vocabulary, 0.0f);
+  Frequencies frequencies(*kernels::find_kernels(""), vocabulary, vocabulary + 256);
+  ASSERT_TRUE(frequencies.set_softmax(logits.data()).ok());
+  EXPECT_EQ(frequencies.total(), (std::uint64_t{vocabulary} << 30) + 256);
   EXPECT_LE(frequencies.total(), kRangeTotalMax);
 }
 
@@ -695,6 +698,26 @@ TEST(Sampler, DrawsEachTokenAsOftenAsTheSoftmaxSays) {
     // 26 degrees of freedom: one right sampler in a million would be above 76.
     EXPECT_LT(chi_square(tokens, logits, temperature, excluded), 76) << temperature;
     EXPECT_GT(chi_square(tokens, logits, temperature * 1.1, excluded), 76) << "the bound sees a tenth";
+  }
+}
+
+// Were weights units of the most likely token of all, the others would all weigh 1 under this one and be drawn alike.
+TEST(Sampler, AnExcludedTokenFarAheadDoesNotChangeTheSharesOfTheOthers) {
+  const std::vector<float> logits = {60, 1, 5, 3};
+  const std::vector<bool> excluded = {true, false, false, false};
+  EXPECT_EQ(kept({.temperature = 0}, logits, excluded), (Tokens{2}));
+  EXPECT_LT(chi_square(draw({}, 3, logits, 20000, excluded), logits, 1, excluded), 40);
+}
+
+TEST(Sampler, GreedySeesTheSmallestDifference) {
+  const float a = 0.1f;
+  const std::vector<float> logits = {a, std::nextafter(a, 1.0f)};
+  EXPECT_EQ(kept({.temperature = 0}, logits), (Tokens{1}));
+}
+
+TEST(Sampler, AnyAcceptedTemperatureCanBeDrawnWith) {
+  for (const double temperature : {1e-300, 1e-40, 1e-37}) {
+    EXPECT_EQ(kept({.temperature = temperature}, {1, 50, 3}), (Tokens{1})) << temperature;
   }
 }
 

@@ -19,7 +19,7 @@ struct Fallback {
 Fallback smallest_fallback(ByteSpan bytes);
 
 // smallest_fallback if it is smaller than `model_bytes`. The strong levels take a second a megabyte and more, so a fast
-// one is asked first: where even half of its size is more than model_bytes they would not win (docs/decisions/0004).
+// one is asked first: where it takes 1.5 times model_bytes they would not win (docs/decisions/0004).
 std::optional<Fallback> better_fallback(ByteSpan bytes, std::uint64_t model_bytes);
 
 // Appends the original_bytes of a segment that is not kModel to out. Errors: kDamaged.
