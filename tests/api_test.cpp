@@ -621,6 +621,18 @@ TEST_F(ApiFiles, AnOutputThatAppearsMeanwhileIsNotOverwritten) {
   EXPECT_EQ(names(), (Names{"text", "archive"}));
 }
 
+TEST(Api, ProgressCanStopWhereNoModelIsUsed) {
+  std::string text(3 << 20, 'x');
+  std::mt19937 random(1);
+  for (char& byte : text) byte = static_cast<char>(random());
+  const std::string archive = compress(text);
+  Watcher watcher;
+  watcher.stop_at = 0;
+  const tacit_options options = watcher.options();
+  Buffer out;
+  EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &out.data, &out.size), TACIT_CANCELLED);
+}
+
 TEST_F(ApiFiles, CancelledWorkLeavesNothingBehind) {
   const std::string text = text_file();
   const std::string archive = archive_file();

@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <system_error>
 #include <utility>
 
 #include "base/float_environment.h"
@@ -38,7 +39,11 @@ void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old,
 ThreadPool::ThreadPool(std::uint32_t thread_count) {
   if (thread_count == 0) thread_count = usable_processors();
   spins_ = thread_count <= usable_processors() ? kSpins : 0;  // spinning on a processor that another thread needs
-  for (std::uint32_t i = 1; i < thread_count; ++i) workers_.emplace_back([this] { work(); });
+  try {
+    for (std::uint32_t i = 1; i < thread_count; ++i) workers_.emplace_back([this] { work(); });
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that started do the work.
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -70,8 +75,10 @@ void ThreadPool::run(std::uint32_t task_count, const std::function<void(std::uin
 
 void ThreadPool::work() {
   const DefaultFloatEnvironment environment;
-  while (!stop_.load()) {
+  while (true) {
+    // In this order: the destructor sets stop_ before it counts.
     const std::uint32_t seen = run_count_.load(std::memory_order_acquire);
+    if (stop_.load()) return;
     take_tasks();
     wait_for_change(run_count_, seen, spins_);
   }

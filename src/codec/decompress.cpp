@@ -25,6 +25,7 @@ class Decompressor {
     original_bytes_ += block.original_bytes;
     stored_bytes_ += reader_.blocks()[index].stored_bytes;
     for (const archive::Segment& segment : block.segments) token_count_ += segment.token_count;
+    if (options_.progress) TACIT_TRY(options_.progress({original_bytes_, stored_bytes_, token_count_, false}));
     return bytes;
   }
 
