@@ -14,11 +14,10 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/token.h"
 #include "gguf/gguf.h"
 
 namespace tacit {
-
-using TokenId = std::int32_t;
 
 // Byte strings by index, in one allocation. Spans are valid until the next append.
 class ByteStrings {
