@@ -2,6 +2,7 @@
 // Putting messages together and writing them.
 #include "messages.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "descriptors.h"
@@ -63,7 +64,9 @@ ExitCode report(const Outcome& outcome) {
 std::string library_message(std::string_view subject, tacit_status status) {
   std::string message = tacit_last_error();
   if (message.empty()) message = default_message(status);
-  if (message.find(subject) != std::string::npos) return message;
+  // The library names files in front: the subject, or the output that is called after it.
+  const std::string_view rest = std::string_view(message).substr(std::min(subject.size(), message.size()));
+  if (message.starts_with(subject) && (rest.starts_with(':') || rest.starts_with('.'))) return message;
   return std::string(subject) + ": " + message;
 }
 

@@ -83,7 +83,8 @@ void add_generate(CLI::App& app, Request& request) {
   app.add_option("--min-p", generate.sampler.min_p, "keep those at least P times as likely as the best (default 0)")
       ->type_name("P");
   app.add_option("--seed", generate.sampler.seed, "the same seed gives the same text (default 0)")->type_name("N");
-  app.add_flag("--stop-at-eos", generate.stop_at_eos, "stop where the model ends its text");
+  app.add_flag("--stop-at-eos", generate.stop_at_eos,
+               "stop where the model draws its end-of-text token;\nwithout it another text follows, after a blank line");
   add_window(app, request.coding, "tokens of context; 0, the default: as the model says");
 }
 

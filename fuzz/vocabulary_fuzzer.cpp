@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "../tests/support/byte_vocabulary.h"
 #include "../tests/support/gguf_writer.h"
 #include "encode_check.h"
 
@@ -23,12 +24,8 @@ Input read_input(tacit::ByteReader reader) {
   std::uint8_t flags = 0, head = 0, score = 0;
   (void)reader.read(flags);
   input.add_space_prefix = (flags & 1) != 0;
-  for (int byte = 0; (flags & 2) != 0 && byte < 256; ++byte) {
-    constexpr std::string_view kDigits = "0123456789ABCDEF";
-    input.pieces.push_back(std::string("<0x") + kDigits[byte / 16] + kDigits[byte % 16] + '>');
-    input.scores.push_back(0);
-    input.types.push_back(6);
-  }
+  if ((flags & 2) != 0) tacit::test::append_byte_tokens(input.pieces, input.types);
+  input.scores.resize(input.pieces.size());
   while (reader.read(head) && (head & 15) != 15 && reader.read(score)) {
     tacit::ByteSpan piece;
     if (!reader.read_span(head >> 4, piece)) break;

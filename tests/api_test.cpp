@@ -21,6 +21,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/api_buffer.h"
+#include "support/byte_vocabulary.h"
 #include "support/gguf_writer.h"
 
 namespace {
@@ -28,14 +30,19 @@ namespace {
 namespace fs = std::filesystem;
 using tacit::ByteVector;
 using tacit::test::GgufWriter;
+using Buffer = tacit::test::ApiBuffer;
 
 // Long enough for several progress reports, and prose, so that the model codes it.
 const std::string kText =
     "The keeper of the lighthouse had two duties: to keep the lamp burning, and to write in the book what he saw. For "
-    "thirty years he did both. He wrote of storms and of ships, of the birds that lost their way and struck the glass, of "
-    "the one morning when the sea was so still that he could see the stars in it. Nobody ever read the book. When the lamp "
-    "was replaced by a machine that needed no keeper, a young woman came to take the furniture away, and she found the book "
-    "under the stairs. She sat down on the lowest step and began to read, and she did not notice that the tide came in.\n";
+    "thirty years he did both. He wrote of storms and of ships, of the birds that lost their way and struck the glass, "
+    "of "
+    "the one morning when the sea was so still that he could see the stars in it. Nobody ever read the book. When the "
+    "lamp "
+    "was replaced by a machine that needed no keeper, a young woman came to take the furniture away, and she found the "
+    "book "
+    "under the stairs. She sat down on the lowest step and began to read, and she did not notice that the tide came "
+    "in.\n";
 
 // ---- Helpers ----
 
@@ -47,17 +54,6 @@ tacit_options options_of_one_thread() {
 }
 
 std::string last_error() { return tacit_last_error(); }
-
-// A buffer that a tacit function fills.
-struct Buffer {
-  void* data = nullptr;
-  std::size_t size = 0;
-  Buffer() = default;
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { tacit_free(data); }
-  [[nodiscard]] std::string text() const { return {static_cast<const char*>(data), size}; }
-};
 
 std::string compress(const std::string& text, const tacit_options& options = options_of_one_thread()) {
   Buffer out;
@@ -111,12 +107,7 @@ ByteVector tiny_model(const std::string& name, std::uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<std::string> pieces = {"<unk>", "<s>", "</s>"};
   std::vector<std::int32_t> types = {2, 3, 3};
-  for (int byte = 0; byte < 256; ++byte) {
-    char piece[8];
-    std::snprintf(piece, sizeof(piece), "<0x%02X>", static_cast<unsigned>(byte));
-    pieces.emplace_back(piece);
-    types.push_back(6);
-  }
+  tacit::test::append_byte_tokens(pieces, types);
   GgufWriter writer;
   writer.add("general.architecture", "llama").add("general.name", name);
   for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::uint32_t>>{
@@ -309,7 +300,8 @@ TEST(Api, AWrongStructSizeIsRefused) {
     tacit_sampler sampler;
     tacit_sampler_init(&sampler);
     sampler.struct_bytes = size;
-    expect_usage(tacit_generate(nullptr, &sampler, nullptr, 0, 1, 0, ignore_text, nullptr), "tacit_sampler.struct_bytes");
+    expect_usage(tacit_generate(nullptr, &sampler, nullptr, 0, 1, 0, ignore_text, nullptr),
+                 "tacit_sampler.struct_bytes");
   }
 }
 
@@ -320,7 +312,8 @@ TEST(Api, AShorterStructIsReadUpToItsEnd) {
   options.window = 3;          // no window
   options.lane_count = 77777;  // too many
   Buffer out;
-  ASSERT_EQ(tacit_compress_buffer(&options, kText.data(), kText.size(), &out.data, &out.size), TACIT_OK) << last_error();
+  ASSERT_EQ(tacit_compress_buffer(&options, kText.data(), kText.size(), &out.data, &out.size), TACIT_OK)
+      << last_error();
   EXPECT_EQ(out.text(), compress(kText));
   options.struct_bytes = offsetof(tacit_options, lane_count);
   Buffer refused;
@@ -357,7 +350,8 @@ TEST(Api, AnOutputStructTooSmallToHoldItsSizeIsRefused) {
     tacit_result_init(&result);
     result.struct_bytes = size;
     const tacit_options options = options_of_one_thread();
-    expect_usage(tacit_compress_stream(&options, Stream::read, &stream, Stream::write, &stream, &result), "struct_bytes");
+    expect_usage(tacit_compress_stream(&options, Stream::read, &stream, Stream::write, &stream, &result),
+                 "struct_bytes");
   }
 }
 
@@ -553,14 +547,16 @@ TEST_F(ApiFiles, RoundTripAndReportTheirSizes) {
   const tacit_options options = options_of_one_thread();
   tacit_result result;
   tacit_result_init(&result);
-  ASSERT_EQ(tacit_compress_file(&options, text_file().c_str(), path("archive").c_str(), &result), TACIT_OK) << last_error();
+  ASSERT_EQ(tacit_compress_file(&options, text_file().c_str(), path("archive").c_str(), &result), TACIT_OK)
+      << last_error();
   EXPECT_EQ(read_file(path("archive")), compress(kText));
   EXPECT_EQ(result.original_bytes, kText.size());
   EXPECT_EQ(result.archive_bytes, fs::file_size(path("archive")));
   EXPECT_GT(result.token_count, 10u);
   tacit_result back;
   tacit_result_init(&back);
-  ASSERT_EQ(tacit_decompress_file(&options, path("archive").c_str(), path("back").c_str(), &back), TACIT_OK) << last_error();
+  ASSERT_EQ(tacit_decompress_file(&options, path("archive").c_str(), path("back").c_str(), &back), TACIT_OK)
+      << last_error();
   EXPECT_EQ(read_file(path("back")), kText);
   EXPECT_EQ(std::memcmp(&back, &result, sizeof(result)), 0);
   EXPECT_EQ(names(), (Names{"text", "archive", "back"}));
@@ -853,7 +849,8 @@ TEST_F(ApiFiles, AnArchiveNamesTheModelThatItNeeds) {
   for (const tacit_model* wrong : wrong_models) {
     options.model = wrong;
     Buffer refused;
-    EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &refused.data, &refused.size), TACIT_MODEL);
+    EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &refused.data, &refused.size),
+              TACIT_MODEL);
     EXPECT_NE(last_error().find("\"tiny model\""), std::string::npos) << last_error();
     EXPECT_NE(last_error().find(fingerprint), std::string::npos) << last_error();
     EXPECT_EQ(last_error().find("other model") != std::string::npos, wrong != nullptr) << last_error();
@@ -930,7 +927,8 @@ TEST(Api, SeveralThreadsShareOneModel) {
       for (int round = 0; round < 3; ++round) {
         found[i] = compress(texts[i], options);
         Buffer back;
-        EXPECT_EQ(tacit_decompress_buffer(&options, found[i].data(), found[i].size(), &back.data, &back.size), TACIT_OK);
+        EXPECT_EQ(tacit_decompress_buffer(&options, found[i].data(), found[i].size(), &back.data, &back.size),
+                  TACIT_OK);
         EXPECT_EQ(back.text(), texts[i]);
       }
     });
@@ -950,7 +948,8 @@ TEST(Api, TokenizeGivesIdsOfTheVocabulary) {
   std::size_t counts[2];
   for (const int add_special : {0, 1}) {
     std::int32_t* ids = nullptr;
-    ASSERT_EQ(tacit_model_tokenize(model.handle, kText.data(), kText.size(), add_special, &ids, &counts[add_special]), TACIT_OK);
+    ASSERT_EQ(tacit_model_tokenize(model.handle, kText.data(), kText.size(), add_special, &ids, &counts[add_special]),
+              TACIT_OK);
     for (std::size_t i = 0; i < counts[add_special]; ++i) {
       EXPECT_GE(ids[i], 0);
       EXPECT_LT(ids[i], static_cast<std::int32_t>(info.vocabulary_size));
@@ -1009,27 +1008,33 @@ TEST(Api, LogitsOfIdsOutsideTheVocabularyAreRefused) {
   for (const std::int32_t bad : {-1, 1 << 30, std::numeric_limits<std::int32_t>::min()}) {
     const std::int32_t ids[] = {1, bad, 1};
     LogitsReceiver receiver;
-    expect_usage(tacit_logits(&options, ids, 3, LogitsReceiver::receive, &receiver), "token 1: found id " + std::to_string(bad));
+    expect_usage(tacit_logits(&options, ids, 3, LogitsReceiver::receive, &receiver),
+                 "token 1: found id " + std::to_string(bad));
     EXPECT_TRUE(receiver.positions.empty());
   }
 }
 
 struct Generated {
   std::string text;
+  std::vector<std::string> list;
   std::size_t pieces = 0;
   std::size_t stop_after = ~std::size_t{0};
   static int receive(void* context, const char* text, std::size_t size) {
     auto& generated = *static_cast<Generated*>(context);
     generated.text.append(text, size);
+    generated.list.emplace_back(text, size);
     return ++generated.pieces >= generated.stop_after ? 1 : 0;
   }
 };
 
-Generated generate(const tacit_sampler& sampler, const std::string& prompt, std::size_t count, std::size_t stop_after = ~std::size_t{0}) {
+Generated generate(const tacit_sampler& sampler, const std::string& prompt, std::size_t count,
+                   std::size_t stop_after = ~std::size_t{0}, int stop_at_eos = 0) {
   const tacit_options options = options_of_one_thread();
   Generated generated;
   generated.stop_after = stop_after;
-  EXPECT_EQ(tacit_generate(&options, &sampler, prompt.data(), prompt.size(), count, 0, Generated::receive, &generated), TACIT_OK)
+  EXPECT_EQ(tacit_generate(&options, &sampler, prompt.data(), prompt.size(), count, stop_at_eos, Generated::receive,
+                           &generated),
+            TACIT_OK)
       << last_error();
   return generated;
 }
@@ -1052,6 +1057,31 @@ TEST(Api, GenerateWritesTheSameTextForTheSameSeed) {
   const std::string greedy = generate(sampler, "Once upon a time", 20).text;
   sampler.seed = 7;
   EXPECT_EQ(generate(sampler, "Once upon a time", 20).text, greedy);
+}
+
+// The sampler's random numbers are SplitMix64, one a token: a seed that is k increments further on draws what this one
+// draws after k tokens.
+TEST(Api, GenerateBeginsAFreshTextWhereTheModelEndsOne) {
+  constexpr std::uint64_t kIncrement = 0x9e3779b97f4a7c15;
+  constexpr std::uint64_t kSeed = 3;
+  tacit_sampler sampler;
+  tacit_sampler_init(&sampler);
+  sampler.seed = kSeed;
+  // The first text has no token that is a blank line to itself, so that the first such piece is the separator.
+  const Generated all = generate(sampler, "Once upon a time", 4000);
+  const auto separator = std::ranges::find(all.list, "\n\n");
+  ASSERT_NE(separator, all.list.end()) << "a text of another seed is wanted, one that ends";
+  const auto count = static_cast<std::size_t>(separator - all.list.begin());
+  std::string first;
+  for (std::size_t i = 0; i < count; ++i) first += all.list[i];
+
+  EXPECT_EQ(generate(sampler, "Once upon a time", count).text, first);
+  EXPECT_EQ(generate(sampler, "Once upon a time", count + 1).text, first) << "nothing stands behind the last text";
+  EXPECT_EQ(generate(sampler, "Once upon a time", 4000, count + 1).text, first + "\n\n") << "stopped by its caller";
+  sampler.seed = kSeed + (count + 1) * kIncrement;
+  const std::string second = generate(sampler, "", 100).text;
+  sampler.seed = kSeed;
+  EXPECT_EQ(generate(sampler, "Once upon a time", count + 1 + 100).text, first + "\n\n" + second);
 }
 
 }  // namespace

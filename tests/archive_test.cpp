@@ -336,7 +336,8 @@ TEST(Archive, RefusesOtherModelFlags) {
 }
 
 TEST(Archive, RefusesWindowsOutsideTheLimits) {
-  for (const std::uint32_t window : {0u, 1u, limits::kWindowMin - 1, limits::kWindowMax + 1, 0x80000000u, 0xffffffffu}) {
+  for (const std::uint32_t window :
+       {0u, 1u, limits::kWindowMin - 1, limits::kWindowMax + 1, 0x80000000u, 0xffffffffu}) {
     expect_damaged(open_with_header(resealed(patched(serialize_header(some_header()), kWindowOffset, window))),
                    "offset 13: window: found " + std::to_string(window) + ", expected 16 to 1048576");
   }
@@ -360,7 +361,9 @@ struct RawBlock {
   ByteVector segments = {2, 100, 3};  // method, size, payload size
   ByteVector rest = ByteVector(8 + 3, 5);  // content hash and payload
 
-  [[nodiscard]] ByteVector bytes() const { return sealed(join({{tag}, original_bytes, segment_count, segments, rest})); }
+  [[nodiscard]] ByteVector bytes() const {
+    return sealed(join({{tag}, original_bytes, segment_count, segments, rest}));
+  }
 };
 
 TEST(Archive, TheRawBlockOfTheTestsBelowIsAccepted) { EXPECT_TRUE(parse_block(RawBlock{}.bytes()).ok()); }
@@ -381,7 +384,8 @@ TEST(Archive, RefusesBlocksOfTooManyOriginalBytes) {
 }
 
 TEST(Archive, RefusesTooManySegments) {
-  for (const std::uint64_t count : {std::uint64_t{limits::kSegmentsMax} + 1, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
+  for (const std::uint64_t count :
+       {std::uint64_t{limits::kSegmentsMax} + 1, std::uint64_t{1} << 40, ~std::uint64_t{0}}) {
     const auto block = parse_block(RawBlock{.segment_count = varint(count)}.bytes());
     ASSERT_FALSE(block.ok());
     expect_complete_message(block.error());
@@ -572,13 +576,15 @@ TEST(Archive, RefusesAnIndexCutInsideAnEntry) {
 TEST(Archive, RefusesAFooterThatMeasuresTheIndexWrongly) {
   const Body body;
   for (std::uint32_t missing = 1; missing < 6; ++missing) {  // the hash fits what the footer points at
-    const ByteVector archive = join({body.bytes, RawIndex{.entries = body.good_entries(), .missing_bytes = missing}.bytes()});
+    const ByteVector archive =
+        join({body.bytes, RawIndex{.entries = body.good_entries(), .missing_bytes = missing}.bytes()});
     const auto reader = Reader::open(archive);
     ASSERT_FALSE(reader.ok()) << missing;
     expect_complete_message(reader.error());
   }
   for (const std::uint32_t more : {1u, 1000u, 0x7fffffffu}) {
-    const ByteVector archive = join({body.bytes, RawIndex{.entries = body.good_entries(), .missing_bytes = 0 - more}.bytes()});
+    const ByteVector archive =
+        join({body.bytes, RawIndex{.entries = body.good_entries(), .missing_bytes = 0 - more}.bytes()});
     const auto reader = Reader::open(archive);
     ASSERT_FALSE(reader.ok()) << more;
     expect_complete_message(reader.error());
@@ -640,7 +646,8 @@ TEST(Archive, CountsTheOffsetOfACutHeaderFromTheStartOfTheArchive) {
 TEST(Archive, CountsTheOffsetOfACutIndexEntryFromTheStartOfTheArchive) {
   const Body body;
   const ByteVector entries = join({varint(body.first), {77}, varint(body.second), {0xff}});
-  expect_bad_index(body, {.entries = entries}, 5, "index entry: found the end of the data after 1 bytes, expected more");
+  expect_bad_index(body, {.entries = entries}, 5,
+                   "index entry: found the end of the data after 1 bytes, expected more");
 }
 
 TEST(Archive, NamesTheOffsetOfTheSegmentCount) {

@@ -69,7 +69,8 @@ std::vector<std::vector<float>> run_lanes(const Model& model, const Setting& set
                                           const std::vector<std::vector<TokenId>>& tokens) {
   ThreadPool pool(setting.thread_count);
   std::vector<LaneCache> caches;
-  for (std::uint32_t i = 0; i < setting.lane_count; ++i) caches.emplace_back(model.config, setting.window, setting.chunk);
+  for (std::uint32_t i = 0; i < setting.lane_count; ++i)
+    caches.emplace_back(model.config, setting.window, setting.chunk);
   Forward forward(model, *setting.kernels, setting.window, setting.thread_count > 1 ? &pool : nullptr);
   const std::uint32_t stride = kernels::round_up(model.config.vocabulary_size, kernels::kTile);
   std::vector<std::vector<float>> logits(setting.lane_count);

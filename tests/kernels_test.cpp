@@ -88,7 +88,8 @@ TEST_P(EveryKernelSet, QuantizesValueGroupsLikeTheReference) {
   Random random(2);
   for (std::uint32_t count = 1; count <= kValueGroup; ++count) {
     const std::vector<float> x = hostile_floats(count, random, count % 2 == 0);
-    std::vector<std::int8_t> q[2] = {std::vector<std::int8_t>(kValueGroup, 5), std::vector<std::int8_t>(kValueGroup, 5)};
+    std::vector<std::int8_t> q[2] = {std::vector<std::int8_t>(kValueGroup, 5),
+                                     std::vector<std::int8_t>(kValueGroup, 5)};
     const float scale = reference().quantize_values(x.data(), count, q[0].data());
     EXPECT_EQ(scale, set().quantize_values(x.data(), count, q[1].data()));
     EXPECT_TRUE(same_bits(q[0], q[1])) << count;
@@ -147,7 +148,8 @@ TEST_P(EveryKernelSet, MultipliesLikeTheReference) {
   for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4, WeightFormat::kWide}) {
     for (std::uint32_t row_count = 1; row_count <= 19; ++row_count) {
       const std::uint32_t width = 1 + random() % 200;
-      PackedMatrix matrix{nullptr, 1 + static_cast<std::uint32_t>(random() % 50), round_up(width, kBlock) / kBlock, format};
+      PackedMatrix matrix{nullptr, 1 + static_cast<std::uint32_t>(random() % 50), round_up(width, kBlock) / kBlock,
+                          format};
       AlignedBytes bytes(matrix.tile_count() * matrix.block_count * tile_block_bytes(format));
       fill_weights(matrix, bytes.data(), random);
       std::vector<std::int8_t> narrow(row_count * matrix.block_count * kBlock);
@@ -163,7 +165,8 @@ TEST_P(EveryKernelSet, MultipliesLikeTheReference) {
       }
       const QuantizedRows rows{narrow.data(), wide.data(), scales.data(), sums.data()};
       const std::size_t stride = matrix.tile_count() * kTile;
-      std::vector<float> out[2] = {std::vector<float>(row_count * stride, 9.0f), std::vector<float>(row_count * stride, 9.0f)};
+      std::vector<float> out[2] = {std::vector<float>(row_count * stride, 9.0f),
+                                   std::vector<float>(row_count * stride, 9.0f)};
       reference().matmul(matrix, 0, matrix.tile_count(), rows, row_count, out[0].data(), stride);
       const std::uint32_t cut = matrix.tile_count() / 2;  // a product may be cut between tiles
       set().matmul(matrix, cut, matrix.tile_count(), rows, row_count, out[1].data(), stride);
@@ -239,7 +242,8 @@ TEST_P(EveryKernelSet, AttendsLikeTheReference) {
       for (std::uint32_t i = 0; i < span_count; ++i) used |= s >= spans[i].begin && s < spans[i].end;
       if (!used) scores[s] = value_scales[s] = std::numeric_limits<float>::quiet_NaN();
     }
-    const AttentionHead head{scores.data(), residual.data(), 0.125f, spans, span_count, dim, values.data(), value_scales.data(), slots};
+    const AttentionHead head{scores.data(), residual.data(),     0.125f, spans, span_count, dim,
+                             values.data(), value_scales.data(), slots};
     std::vector<float> out[2] = {std::vector<float>(dim), std::vector<float>(dim)};
     reference().attend(head, out[0].data());
     set().attend(head, out[1].data());

@@ -204,11 +204,12 @@ typedef struct tacit_sampler {
 
 TACIT_API void tacit_sampler_init(tacit_sampler *sampler);
 
-/* Called with the bytes of each new token. Nonzero: stop. */
+/* Called with the bytes of each new token, and with "\n\n" between two texts. Nonzero: stop. */
 typedef int (*tacit_text_function)(void *context, const char *text, size_t text_bytes);
 
-/* Writes `token_count` tokens after `prompt`, or fewer if the model ends its text (EOS) and `stop_at_eos`. The settings
- * apply in the order temperature, top_k, top_p, min_p. */
+/* Draws `token_count` tokens after `prompt`. With `stop_at_eos` nonzero EOS ends it, and BOS is never drawn. Otherwise
+ * another text begins where either is drawn (and counted), after a blank line and with a fresh context, without the
+ * prompt. The settings apply in the order temperature, top_k, top_p, min_p. */
 TACIT_API tacit_status tacit_generate(const tacit_options *options, const tacit_sampler *sampler, const void *prompt,
                                       size_t prompt_bytes, size_t token_count, int stop_at_eos,
                                       tacit_text_function receive, void *context);

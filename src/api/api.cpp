@@ -191,7 +191,7 @@ Status decompress(Call& call, ByteSpan archive, const ByteSink& sink, tacit_resu
   TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
   const ModelFinder finder = model_finder(call);
   TACIT_ASSIGN(const StreamResult stream,
-               decompress_archive(archive, finder, call.codec_options(reader.original_bytes()), sink));
+               decompress_archive(reader, finder, call.codec_options(reader.original_bytes()), sink));
   report(result, stream);
   return {};
 }

@@ -23,6 +23,7 @@ class Reader {
   [[nodiscard]] const Header& header() const { return header_; }
   [[nodiscard]] std::span<const BlockEntry> blocks() const { return blocks_; }
   [[nodiscard]] std::uint64_t original_bytes() const { return original_bytes_; }
+  [[nodiscard]] std::uint64_t archive_bytes() const { return archive_.size(); }
   // Checks and parses block `index`. Errors: kDamaged, naming the block and the original bytes it stands for.
   [[nodiscard]] Result<Block> read_block(std::size_t index) const;
 

@@ -36,4 +36,8 @@ inline constexpr std::uint32_t kModelNameBytesMax = 255;
 inline constexpr std::uint32_t kWindowMin = 16;
 inline constexpr std::uint32_t kWindowMax = 1u << 20;
 
+// Keys and values of all lanes that are coded side by side, in bytes. A block of a 7-billion-parameter model with 20
+// lanes of 512 tokens takes as much. Archives state windows and strips, and so ask for memory.
+inline constexpr std::uint64_t kCacheBytesMax = 4ull * 1024 * 1024 * 1024;
+
 }  // namespace tacit::limits

@@ -85,6 +85,7 @@ EncodedBlock BlockCodec::encode_fallback(ByteSpan bytes, const Fallback& fallbac
 }
 
 Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const LockstepObserver& observer) {
+  if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes));  // no model shrinks it
   const std::vector<TokenId> symbols = context_.tokenizer.encode(bytes);
   const std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
   std::vector<std::span<const TokenId>> strip_symbols;

@@ -64,9 +64,8 @@ class Decompressor {
 
 }  // namespace
 
-Result<StreamResult> decompress_archive(ByteSpan archive, const ModelFinder& find_model, const CodecOptions& options,
-                                        const ByteSink& sink) {
-  TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
+Result<StreamResult> decompress_archive(const archive::Reader& reader, const ModelFinder& find_model,
+                                        const CodecOptions& options, const ByteSink& sink) {
   Decompressor decompressor(reader, find_model, options);
   std::string damage;
   std::size_t damaged_count = 0;
@@ -84,7 +83,7 @@ Result<StreamResult> decompress_archive(ByteSpan archive, const ModelFinder& fin
     return damaged(std::to_string(damaged_count) + " of " + std::to_string(reader.blocks().size()) +
                    " blocks are damaged: " + damage);
   }
-  return StreamResult{reader.original_bytes(), archive.size(), decompressor.token_count()};
+  return StreamResult{reader.original_bytes(), reader.archive_bytes(), decompressor.token_count()};
 }
 
 }  // namespace tacit

@@ -6,6 +6,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <new>
 
@@ -14,16 +15,23 @@ namespace {
 
 constexpr int kStrongLevel = 22;
 constexpr int kFastLevel = 9;
+constexpr int kFastestLevel = 1;
 constexpr double kStrongGainMax = 1.5;  // zstd -9 over the smaller of the strong ones: 1.12 to 1.34 seen
 constexpr int kWindowLogMax = 27;  // the window of zstd --long
 
-ByteVector zstd_compress(ByteSpan bytes, int level) {
+// The chance that two bytes are equal, at most so large in noise: 2^-7.9 (1/256 where all values are equally frequent).
+// In text it is far larger, in whatever script, and in programs; compressed and encrypted data are noise.
+constexpr double kNoiseCollisions = 1 / 238.9;
+
+// `find_far_repeats`: also by zstd's long distance matcher, which the fast levels do without.
+ByteVector zstd_compress(ByteSpan bytes, int level, bool find_far_repeats = false) {
   const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
   if (context == nullptr) throw std::bad_alloc();
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, level);
   // The block has its size and its hash already.
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, 0);
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, 0);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_enableLongDistanceMatching, find_far_repeats ? 1 : 0);
   int window_log = 17;
   while (window_log < kWindowLogMax && (std::size_t{1} << window_log) < bytes.size()) ++window_log;
   ZSTD_CCtx_setParameter(context.get(), ZSTD_c_windowLog, window_log);
@@ -85,8 +93,19 @@ Status decode_raw(const archive::Segment& segment, std::span<std::uint8_t> out) 
 
 }  // namespace
 
+bool is_noise(ByteSpan bytes) {
+  std::array<std::uint64_t, 256> counts{};
+  for (const std::uint8_t byte : bytes) ++counts[byte];
+  double squares = 0;
+  for (const std::uint64_t count : counts) squares += static_cast<double>(count) * static_cast<double>(count);
+  const double size = static_cast<double>(bytes.size());
+  return !bytes.empty() && squares < size * size * kNoiseCollisions;
+}
+
 Fallback smallest_fallback(ByteSpan bytes) {
   Fallback best{archive::Method::kRaw, ByteVector(bytes.begin(), bytes.end())};
+  // The strong level takes half a minute over 64 MiB of noise, to find nothing.
+  if (is_noise(bytes) && zstd_compress(bytes, kFastestLevel, true).size() >= bytes.size()) return best;
   ByteVector zstd = zstd_compress(bytes, kStrongLevel);
   if (zstd.size() < best.payload.size()) best = {archive::Method::kZstd, std::move(zstd)};
   if (best.method == archive::Method::kRaw) return best;  // what zstd cannot shrink brotli hardly can

@@ -15,7 +15,10 @@ struct Fallback {
   ByteVector payload;
 };
 
-// The smallest of zstd -22, brotli -11 and raw.
+// Whether the bytes are as good as random: no text looks so, and no model shrinks it.
+bool is_noise(ByteSpan bytes);
+
+// The smallest of zstd -22, brotli -11 and raw; for noise raw, unless zstd -1 finds repeats in it.
 Fallback smallest_fallback(ByteSpan bytes);
 
 // smallest_fallback if it is smaller than `model_bytes`. The strong levels take a second a megabyte and more, so a fast

@@ -2,6 +2,7 @@
 #include "codec/generate.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/limits.h"
 #include "model/forward.h"
@@ -10,6 +11,7 @@ namespace tacit {
 namespace {
 
 constexpr std::uint32_t kChunk = 64;
+constexpr std::array<std::uint8_t, 2> kSeparator = {'\n', '\n'};  // between two texts that the model wrote
 
 // One lane and the forward pass that feeds it.
 class SingleLane {
@@ -19,12 +21,22 @@ class SingleLane {
         forward_(model, kernels, window, &pool),
         logits_(kernels::round_up(model.config.vocabulary_size, kernels::kTile)) {}
 
+  // Errors: kUsage where its cache would take too much memory.
+  static Status check(const Config& config, std::uint32_t window) {
+    std::string excess = LaneCache::excess(config, window, kChunk, 1);
+    if (excess.empty()) return {};
+    return usage_error(std::move(excess));
+  }
+
   // Feeds at most kChunk tokens.
   void feed(std::span<const TokenId> tokens) {
     rows_.clear();
     for (const TokenId token : tokens) rows_.push_back({&cache_, position_++, token});
     forward_.run(rows_);
   }
+
+  // The next token begins a text of its own: no position before it is read again.
+  void restart() { position_ = 0; }
 
   // Logits after row `row` of the last feed.
   const float* logits(std::uint32_t row) {
@@ -50,6 +62,7 @@ Status sequence_logits(const Model& model, const kernels::Kernels& kernels, Thre
                        std::to_string(model.config.vocabulary_size - 1));
   }
   if (window == 0) window = std::max(static_cast<std::uint32_t>(ids.size()), limits::kWindowMin);
+  TACIT_TRY(SingleLane::check(model.config, window));
   SingleLane lane(model, kernels, pool, window);
   for (std::size_t begin = 0; begin < ids.size(); begin += kChunk) {
     const std::span<const TokenId> chunk = ids.subspan(begin, std::min<std::size_t>(kChunk, ids.size() - begin));
@@ -64,12 +77,17 @@ Status sequence_logits(const Model& model, const kernels::Kernels& kernels, Thre
 Status generate(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool,
                 const GenerateOptions& options, ByteSpan prompt, const std::function<bool(ByteSpan)>& receive) {
   TACIT_TRY(model.require_tokenizer());
+  TACIT_TRY(SingleLane::check(model.model.config, options.window));
   const Tokenizer& tokenizer = *model.tokenizer;
-  // Tokens that stand for no text (BOS, padding) would be lost in the output; EOS ends it where that is wanted.
+  // EOS ends a text. BOS begins the next, and is all that stands between texts where a model was trained on them so.
+  const auto is_end = [&](TokenId token) {
+    return token == tokenizer.eos_token() || (token == tokenizer.bos_token() && !options.stop_at_eos);
+  };
+  // Other tokens that stand for no text (padding) would be lost in the output.
   std::vector<bool> excluded(tokenizer.vocabulary_size());
-  for (std::size_t token = 0; token < excluded.size(); ++token) {
-    const bool is_end = options.stop_at_eos && static_cast<TokenId>(token) == tokenizer.eos_token();
-    excluded[token] = tokenizer.symbol_bytes(static_cast<TokenId>(token)).empty() && !is_end;
+  for (std::size_t i = 0; i < excluded.size(); ++i) {
+    const auto token = static_cast<TokenId>(i);
+    excluded[i] = tokenizer.symbol_bytes(token).empty() && !is_end(token);
   }
   TACIT_ASSIGN(Sampler sampler, Sampler::create(options.sampler, options.seed, std::move(excluded), kernels));
 
@@ -82,13 +100,25 @@ Status generate(const LoadedModel& model, const kernels::Kernels& kernels, Threa
     lane.feed(std::span(context).subspan(begin, size));
     last_row = static_cast<std::uint32_t>(size - 1);
   }
+  bool text_is_empty = prompt.empty();
+  bool separator_is_due = false;  // a text has ended, and the next has no bytes yet
   for (std::uint64_t i = 0; i < options.token_count; ++i) {
     TACIT_ASSIGN(const TokenId token, sampler.draw(lane.logits(last_row)));
-    if (options.stop_at_eos && token == tokenizer.eos_token()) break;
-    const bool text_start = i == 0 && prompt.empty();
-    TACIT_ASSIGN(const ByteVector text, tokenizer.decode({&token, 1}, text_start));
-    if (!receive(text)) break;
-    if (i + 1 < options.token_count) lane.feed({&token, 1});
+    TokenId input = token;
+    if (is_end(token)) {
+      if (options.stop_at_eos) break;
+      separator_is_due |= !text_is_empty;
+      text_is_empty = true;
+      lane.restart();
+      input = tokenizer.context_start_token();
+    } else {
+      TACIT_ASSIGN(const ByteVector text, tokenizer.decode({&token, 1}, text_is_empty));
+      if (separator_is_due && !receive(kSeparator)) break;
+      if (!receive(text)) break;
+      separator_is_due = false;
+      text_is_empty = false;
+    }
+    if (i + 1 < options.token_count) lane.feed({&input, 1});
     last_row = 0;
   }
   return {};

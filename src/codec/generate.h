@@ -23,10 +23,12 @@ struct GenerateOptions {
   std::uint64_t seed = 0;
   std::uint64_t token_count = 0;
   std::uint32_t window = 0;
-  bool stop_at_eos = false;
+  bool stop_at_eos = false;  // false: where a text ends, another begins with a fresh context
 };
 
-// Calls `receive` with the bytes of each token after the prompt; it returns false to stop. Errors: kModel, kUsage.
+// Draws `token_count` tokens. With `stop_at_eos` EOS ends it, otherwise EOS and BOS, which count, end a text. Calls
+// `receive` with the bytes of each token after the prompt, and with a blank line ("\n\n") between two texts; it returns
+// false to stop. Errors: kModel, kUsage.
 Status generate(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool,
                 const GenerateOptions& options, ByteSpan prompt, const std::function<bool(ByteSpan)>& receive);
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
-#include "model/cache.h"
+#include "codec/lockstep.h"
 
 namespace tacit {
 namespace {
@@ -42,7 +42,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(ByteSpan bytes, const std
   TACIT_ASSIGN(loaded->model, Model::load(file));
   TACIT_TRY(load_tokenizer(file, *loaded));
   TACIT_ASSIGN(const std::string_view name, file.string_or("general.name", ""));
-  loaded->name = std::string(name.empty() ? std::string_view(file_name) : name).substr(0, limits::kModelNameBytesMax);
+  loaded->name = (name.empty() ? base_name(file_name) : std::string(name)).substr(0, limits::kModelNameBytesMax);
   loaded->fingerprint = sha256(bytes);
   loaded->fingerprint_hex = to_hex(loaded->fingerprint);
   loaded->file_bytes = bytes.size();
@@ -52,7 +52,7 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::load(ByteSpan bytes, const std
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::open(const std::string& path) {
   TACIT_ASSIGN(MappedFile mapping, MappedFile::open(path));
-  TACIT_ASSIGN(std::unique_ptr<LoadedModel> loaded, load(mapping.bytes(), base_name(path)));
+  TACIT_ASSIGN(std::unique_ptr<LoadedModel> loaded, load(mapping.bytes(), path));
   loaded->mapping = std::move(mapping);
   return loaded;
 }
@@ -67,8 +67,9 @@ std::uint32_t LoadedModel::default_window() const {
 }
 
 std::uint32_t LoadedModel::default_lane_count(std::uint32_t window) const {
-  const std::uint64_t count = file_bytes / LaneCache::bytes_needed(model.config, window, 1);
-  return static_cast<std::uint32_t>(std::clamp(count, kDefaultLanesMin, kDefaultLanesMax));
+  const std::uint64_t lane_bytes = Lockstep::lane_bytes(model.config, window);
+  const std::uint64_t count = std::clamp(file_bytes / lane_bytes, kDefaultLanesMin, kDefaultLanesMax);
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(limits::kCacheBytesMax / lane_bytes, 1, count));
 }
 
 }  // namespace tacit

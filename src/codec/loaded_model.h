@@ -37,7 +37,8 @@ struct LoadedModel {
   // (docs/decisions/0002).
   [[nodiscard]] std::uint32_t default_window() const;
   // Strips that a block is cut into unless told otherwise: so many that the caches of their lanes take as much memory
-  // as the weights, from 8 to 32. With fewer, weights are read too often; with more, caches are (docs/decisions/0003).
+  // as the weights, from 8 to 32, and no more than limits::kCacheBytesMax in all. With fewer, weights are read too often; with more,
+  // caches are (docs/decisions/0003).
   [[nodiscard]] std::uint32_t default_lane_count(std::uint32_t window) const;
 };
 

@@ -16,6 +16,7 @@ constexpr std::uint32_t kStepsBetweenMeetings = 64;
 
 // The two directions differ in who knows the next symbol.
 struct EncodePort {
+  static constexpr ErrorCode kExcess = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
   std::span<const TokenId> symbols;
   RangeEncoder encoder;
 
@@ -28,6 +29,7 @@ struct EncodePort {
 };
 
 struct DecodePort {
+  static constexpr ErrorCode kExcess = ErrorCode::kDamaged;  // the archive asks for it, and no encoder wrote that
   RangeDecoder decoder;
   std::uint64_t count;
   std::vector<TokenId> symbols;
@@ -139,13 +141,20 @@ std::uint64_t Lockstep::lane_bytes(const Config& config, std::uint32_t window) {
 }
 
 // Caches for lanes of up to `step_count` positions: a text shorter than the window needs less than one of the window.
-void Lockstep::reserve_caches(std::size_t lane_count, std::uint64_t step_count) {
+// Errors: `excess_code` where all of them would take too much memory.
+Status Lockstep::reserve_caches(std::size_t lane_count, std::uint64_t step_count, ErrorCode excess_code) {
   const auto positions = static_cast<std::uint32_t>(std::min<std::uint64_t>(context_.window, step_count));
-  if (positions > cache_positions_) {
+  if (std::string excess = LaneCache::excess(context_.model.config, positions, kChunkMax, lane_count); !excess.empty()) {
+    return Error{excess_code, std::move(excess)};
+  }
+  // Caches of blocks before may be too small for this one, or larger than it needs and too large for all its lanes.
+  if (positions > cache_positions_ ||
+      !LaneCache::excess(context_.model.config, cache_positions_, kChunkMax, lane_count).empty()) {
     caches_.clear();
     cache_positions_ = positions;
   }
   while (caches_.size() < lane_count) caches_.emplace_back(context_.model.config, cache_positions_, kChunkMax);
+  return {};
 }
 
 template <class Port>
@@ -156,7 +165,7 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
     step_count = std::max(step_count, port.symbol_count());
     symbol_count += port.symbol_count();
   }
-  reserve_caches(ports.size(), step_count);
+  TACIT_TRY(reserve_caches(ports.size(), step_count, Port::kExcess));
   auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()));
   for (std::uint64_t step = 0; step < step_count; step += kStepsBetweenMeetings) {
     const std::uint64_t end = std::min<std::uint64_t>(step + kStepsBetweenMeetings, step_count);

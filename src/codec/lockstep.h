@@ -50,11 +50,13 @@ class Lockstep {
   // Memory of the keys and values of one lane.
   static std::uint64_t lane_bytes(const Config& config, std::uint32_t window);
 
-  // One code stream for each strip. Errors: kModel where a logit is not finite; the observer's.
+  // One code stream for each strip. Errors: kModel where a logit is not finite; kUsage where the lanes' caches exceed
+  // limits::kCacheBytesMax; the observer's.
   Result<std::vector<ByteVector>> encode(std::span<const std::span<const TokenId>> strips,
                                          const LockstepObserver& observer);
 
-  // The inverse. Errors: kModel as above; kDamaged where a code stream is longer than its symbols need.
+  // The inverse. Errors: kModel as above; kDamaged where a code stream is longer than its symbols need, or where the
+  // lanes' caches exceed the limit; the observer's.
   Result<std::vector<std::vector<TokenId>>> decode(std::span<const CodedStrip> strips,
                                                    const LockstepObserver& observer);
 
@@ -62,7 +64,7 @@ class Lockstep {
   template <class Port>
   Status run(std::vector<Port>& ports, std::uint32_t chunk, const LockstepObserver& observer);
 
-  void reserve_caches(std::size_t lane_count, std::uint64_t step_count);
+  Status reserve_caches(std::size_t lane_count, std::uint64_t step_count, ErrorCode excess_code);
 
   CodingContext context_;
   std::vector<LaneCache> caches_;  // kept from call to call

@@ -52,7 +52,7 @@ using ModelFinder = std::function<Result<const LoadedModel*>(const archive::Head
 
 // `sink` empty: decodes and checks all blocks, and names all damaged ones in the error. Errors: kDamaged, kModel,
 // those of sink and progress.
-Result<StreamResult> decompress_archive(ByteSpan archive, const ModelFinder& find_model, const CodecOptions& options,
-                                        const ByteSink& sink);
+Result<StreamResult> decompress_archive(const archive::Reader& reader, const ModelFinder& find_model,
+                                        const CodecOptions& options, const ByteSink& sink);
 
 }  // namespace tacit

@@ -37,6 +37,15 @@ std::size_t LaneCache::bytes_needed(const Config& config, std::uint32_t window, 
   return heads * layout(config, ring_size(window, chunk) + kBlock).total();
 }
 
+std::string LaneCache::excess(const Config& config, std::uint32_t window, std::uint32_t chunk,
+                              std::uint64_t lane_count) {
+  const std::uint64_t lane_bytes = bytes_needed(config, window, chunk);
+  if (lane_count <= limits::kCacheBytesMax / lane_bytes) return {};
+  return "window: found " + std::to_string(lane_count) + (lane_count == 1 ? " lane" : " lanes") + " of " +
+         std::to_string(window) + " tokens, which need " + std::to_string(lane_bytes) +
+         " bytes of keys and values each, expected at most " + std::to_string(limits::kCacheBytesMax) + " in all";
+}
+
 LaneCache::LaneCache(const Config& config, std::uint32_t window, std::uint32_t chunk)
     : kv_head_count_(config.kv_head_count),
       head_dim_(config.head_dim),

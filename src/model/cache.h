@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/aligned_buffer.h"
 #include "kernels/kernels.h"
@@ -20,6 +21,8 @@ class LaneCache {
   // `window` positions of attention, at most `chunk` new positions before the attention of the first of them.
   LaneCache(const Config& config, std::uint32_t window, std::uint32_t chunk);
   static std::size_t bytes_needed(const Config& config, std::uint32_t window, std::uint32_t chunk);
+  // Empty if the caches of `lane_count` lanes take no more than limits::kCacheBytesMax, else what is wrong with them.
+  static std::string excess(const Config& config, std::uint32_t window, std::uint32_t chunk, std::uint64_t lane_count);
 
   [[nodiscard]] std::uint32_t ring() const { return ring_; }
   [[nodiscard]] std::uint32_t slot_count() const { return ring_ + kernels::kBlock; }

@@ -70,6 +70,7 @@ class Tokenizer {
   }
   // What a fresh context starts with: BOS, or where the model has none EOS, or else token 0.
   [[nodiscard]] TokenId context_start_token() const { return context_start_token_; }
+  [[nodiscard]] TokenId bos_token() const { return bos_token_; }  // -1: none
   [[nodiscard]] TokenId eos_token() const { return eos_token_; }  // -1: none
   // The exact bytes of one symbol in [0, symbol_count()) inside a text (control and unknown tokens: empty).
   [[nodiscard]] ByteSpan symbol_bytes(TokenId symbol) const { return symbol_bytes_[static_cast<std::size_t>(symbol)]; }

@@ -12,3 +12,9 @@ generate --temperature 0.7 --top-p 0.9 --min-p 0.05 --top-k 40 --seed 4 >/dev/nu
 expect 2 generate --temperature=-1 2>/dev/null
 [ -z "$("$TACIT" generate -n 0)" ] || fails "text without tokens"
 "$TACIT" generate -n 4 --prompt= >/dev/null
+# Where a text ends, a blank line and another text follow; --stop-at-eos stops there, and never draws BOS.
+"$TACIT" generate --seed 3 -n 1500 >several
+"$TACIT" generate --seed 3 -n 1500 --stop-at-eos >one
+[ "$(wc -c <several)" -gt 1500 ] || fails "too little text"
+! cmp -s one several || fails "one text only"
+grep -q '^$' several || fails "no blank line"

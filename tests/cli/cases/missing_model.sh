@@ -10,3 +10,9 @@ for model in nope.gguf not-a-model.gguf .; do
     grep -qF "tacit: $model: " message || fails "$arguments: $(cat message)"
   done
 done
+# A file that is no model is named once, as it was given.
+mkdir folder
+echo text >folder/no-model.gguf
+expect 3 "$TACIT" -m folder/no-model.gguf -c folder/no-model.gguf 2>message >/dev/null
+grep -q '^tacit: folder/no-model.gguf: [^/]*$' message || fails "$(cat message)"
+! grep -q 'no-model.gguf.*no-model.gguf' message || fails "$(cat message)"
