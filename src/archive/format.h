@@ -14,7 +14,9 @@ namespace tacit::archive {
 
 inline constexpr std::array<std::uint8_t, 8> kMagic = {0x89, 'T', 'C', 'T', 0x0d, 0x0a, 0x1a, 0x0a};
 inline constexpr std::uint16_t kFormatVersion = 0;
-inline constexpr std::uint16_t kContract = 1;
+// Numbers of the numeric contract: what the frequencies of a symbol are made from.
+inline constexpr std::uint16_t kContractSoftmax = 1;   // the model alone
+inline constexpr std::uint16_t kContractAdaptive = 2;  // and experts that learn from the block's text
 inline constexpr std::uint8_t kBlockTag = 'B';
 inline constexpr std::uint8_t kIndexTag = 'I';
 inline constexpr std::uint8_t kMethodMax = 3;
@@ -22,7 +24,7 @@ inline constexpr std::size_t kFooterBytes = 12;  // u32 size of the index, u64 i
 
 struct Header {
   std::uint16_t format_version = kFormatVersion;
-  std::uint16_t contract = kContract;
+  std::uint16_t contract = kContractAdaptive;
   bool has_model = false;    // false: no segment needs one, and the fields below are not stored
   std::uint32_t window = 0;  // tokens of context, spec/numeric.md section 6
   Sha256 model_fingerprint{};

@@ -15,8 +15,8 @@ Error bad_field(std::uint64_t offset, const char* field, const std::string& foun
 
 // `base`: where the reader's bytes start.
 Error too_short(const ByteReader& reader, const char* field, std::uint64_t base = 0) {
-  return bad_field(base + reader.offset(), field, "the end of the data after " + std::to_string(reader.remaining()) + " bytes",
-                   "more");
+  return bad_field(base + reader.offset(), field,
+                   "the end of the data after " + std::to_string(reader.remaining()) + " bytes", "more");
 }
 
 std::string hex(std::uint64_t value) {
@@ -57,8 +57,9 @@ Status check_header(const Header& header, std::uint8_t has_model) {
   if (header.format_version != kFormatVersion) {
     return bad_field(8, "format version", std::to_string(header.format_version), std::to_string(kFormatVersion));
   }
-  if (header.contract != kContract) {
-    return bad_field(10, "numeric contract", std::to_string(header.contract), std::to_string(kContract));
+  if (header.contract < kContractSoftmax || header.contract > kContractAdaptive) {
+    return bad_field(10, "numeric contract", std::to_string(header.contract),
+                     std::to_string(kContractSoftmax) + " or " + std::to_string(kContractAdaptive));
   }
   if (has_model > 1) return bad_field(12, "model flag", std::to_string(has_model), "0 or 1");
   if (has_model == 1 && (header.window < limits::kWindowMin || header.window > limits::kWindowMax)) {
@@ -152,7 +153,8 @@ Result<Segment> parse_segment(ByteReader& reader, std::uint64_t block_bytes, std
 
 Result<Block> parse_block(ByteSpan bytes) {
   if (bytes.size() < 2 * sizeof(std::uint64_t)) {
-    return bad_field(0, "block size", std::to_string(bytes.size()), "at least " + std::to_string(2 * sizeof(std::uint64_t)));
+    return bad_field(0, "block size", std::to_string(bytes.size()),
+                     "at least " + std::to_string(2 * sizeof(std::uint64_t)));
   }
   const std::size_t hashed = bytes.size() - sizeof(std::uint64_t);
   TACIT_TRY(check_hash(bytes, hashed, "block hash"));
@@ -208,7 +210,8 @@ Result<Reader> Reader::open(ByteSpan archive) {
   const std::uint64_t index_bytes = load_unaligned<std::uint32_t>(archive.data() + footer);
   if (index_bytes > footer - parsed.size) return truncated();
   const std::size_t index_offset = footer - static_cast<std::size_t>(index_bytes);
-  if (!check_hash(archive.subspan(index_offset), archive.size() - index_offset - sizeof(std::uint64_t), "index hash").ok()) {
+  if (!check_hash(archive.subspan(index_offset), archive.size() - index_offset - sizeof(std::uint64_t), "index hash")
+           .ok()) {
     return truncated();
   }
   TACIT_ASSIGN(result.blocks_, parse_index(archive.subspan(index_offset, index_bytes), index_offset, parsed.size));

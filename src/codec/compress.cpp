@@ -22,7 +22,7 @@ class Compressor {
       : model_(model),
         options_(options),
         sink_(sink),
-        context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window},
+        context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window, options.adaptive},
         codec_(context_, options.lane_max) {}
 
   // `only`: the group is all of the input, so that an archive without model segments need not name the model.
@@ -49,6 +49,7 @@ class Compressor {
   Status write_header(bool has_model) {
     archive::Header header;
     header.has_model = has_model;
+    header.contract = options_.adaptive ? archive::kContractAdaptive : archive::kContractSoftmax;
     header.window = options_.window;
     header.model_fingerprint = model_.fingerprint;
     header.model_name = model_.name;

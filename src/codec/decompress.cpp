@@ -39,7 +39,8 @@ class Decompressor {
       TACIT_ASSIGN(const LoadedModel* model, find_model_(reader_.header()));
       TACIT_TRY(model->require_tokenizer());
       const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool,
-                                  reader_.header().window};
+                                  reader_.header().window,
+                                  reader_.header().contract == archive::kContractAdaptive};
       codec_.emplace(context, 1);
     }
     return codec_->decode(block, [&](const LockstepState& state) -> Status {

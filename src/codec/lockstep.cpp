@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+
+#include "base/limits.h"
 
 namespace tacit {
 namespace {
@@ -11,10 +14,11 @@ namespace {
 constexpr std::uint32_t kChunkMax = 64;
 constexpr std::uint32_t kChunkOfManyLanes = 16;
 constexpr std::size_t kManyLanes = 4;
-// Steps between two meetings of the threads. Plain softmax coding needs none, and each costs a wait for the slowest.
-constexpr std::uint32_t kStepsBetweenMeetings = 64;
+// Steps between two looks of the observer, and between two meetings of the threads where lanes learn nothing from each
+// other: each meeting costs a wait for the slowest.
+constexpr std::uint32_t kStretch = 64;
 
-// The two directions differ in who knows the next symbol.
+// The two directions differ in who knows the next symbol. A distribution is Frequencies or a LanePrediction.
 struct EncodePort {
   static constexpr ErrorCode kExcess = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
   std::span<const TokenId> symbols;
@@ -22,8 +26,15 @@ struct EncodePort {
 
   [[nodiscard]] std::uint64_t symbol_count() const { return symbols.size(); }
   [[nodiscard]] std::uint64_t code_bytes() const { return encoder.byte_count(); }
-  void code(std::uint64_t step, const Frequencies& frequencies) {
-    const Interval interval = frequencies.interval_of(static_cast<std::uint32_t>(symbols[step]));
+
+  bool code_guess(std::uint64_t step, std::uint32_t guess, std::uint64_t probability) {
+    const bool right = static_cast<std::uint32_t>(symbols[step]) == guess;
+    encoder.encode(right ? 0 : probability, right ? probability : kGuessTotal - probability, kGuessTotal);
+    return right;
+  }
+  template <class Distribution>
+  void code(std::uint64_t step, const Distribution& distribution) {
+    const Interval interval = distribution.interval_of(static_cast<std::uint32_t>(symbols[step]));
     encoder.encode(interval.low, interval.size, interval.total);
   }
 };
@@ -36,10 +47,18 @@ struct DecodePort {
 
   [[nodiscard]] std::uint64_t symbol_count() const { return count; }
   [[nodiscard]] std::uint64_t code_bytes() const { return 0; }
-  void code(std::uint64_t, const Frequencies& frequencies) {
+
+  bool code_guess(std::uint64_t, std::uint32_t guess, std::uint64_t probability) {
+    const bool right = decoder.value(kGuessTotal) < probability;
+    decoder.consume(right ? 0 : probability, right ? probability : kGuessTotal - probability, kGuessTotal);
+    if (right) symbols.push_back(static_cast<TokenId>(guess));
+    return right;
+  }
+  template <class Distribution>
+  void code(std::uint64_t, const Distribution& distribution) {
     Interval interval;
-    const std::uint64_t value = decoder.value(frequencies.total());
-    symbols.push_back(static_cast<TokenId>(frequencies.symbol_at(value, interval)));
+    const std::uint64_t value = decoder.value(distribution.total());
+    symbols.push_back(static_cast<TokenId>(distribution.symbol_at(value, interval)));
     decoder.consume(interval.low, interval.size, interval.total);
   }
 };
@@ -48,8 +67,12 @@ struct DecodePort {
 template <class Port>
 class LaneGroup {
  public:
-  LaneGroup(const CodingContext& context, std::span<Port> ports, std::span<LaneCache> caches, ThreadPool* pool)
+  // `first_lane`: of the block's lanes. `predictor`: null where there is none.
+  LaneGroup(const CodingContext& context, std::size_t first_lane, std::span<Port> ports, std::span<LaneCache> caches,
+            AdaptivePredictor* predictor, ThreadPool* pool)
       : tokenizer_(context.tokenizer),
+        predictor_(predictor),
+        first_lane_(first_lane),
         ports_(ports),
         caches_(caches),
         forward_(context.model, context.kernels, context.window, pool),
@@ -57,15 +80,18 @@ class LaneGroup {
         logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
         logits_(ports.size() * logits_stride_) {}
 
-  // Steps [first, end) of every lane that has so many, `chunk` of them at a time.
+  // Steps [first, end) of every lane that has so many; every `chunk` steps the model reads that many.
   void advance(std::uint64_t first, std::uint64_t end, std::uint32_t chunk) {
-    for (; first < end && status_.ok(); first += chunk) advance_chunk(first, chunk);
+    for (std::uint64_t step = first; step < end && status_.ok(); ++step) {
+      if (step % chunk == 0) read(step, chunk);
+      code_step(step, static_cast<std::uint32_t>(step % chunk));
+    }
   }
 
   [[nodiscard]] const Status& status() const { return status_; }
 
  private:
-  void advance_chunk(std::uint64_t first, std::uint32_t count) {
+  void read(std::uint64_t first, std::uint32_t count) {
     rows_.clear();
     first_rows_.clear();
     for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -75,9 +101,7 @@ class LaneGroup {
         rows_.push_back({&caches_[i], static_cast<std::uint32_t>(step), input_token(ports_[i], step)});
       }
     }
-    if (rows_.empty()) return;
-    forward_.run(rows_);
-    for (std::uint32_t i = 0; i < count && status_.ok(); ++i) code_step(first, i);
+    if (!rows_.empty()) forward_.run(rows_);
   }
 
   // What the model reads at `step`: the symbol before it.
@@ -85,12 +109,12 @@ class LaneGroup {
     return step == 0 ? tokenizer_.context_start_token() : tokenizer_.model_token(port.symbols[step - 1]);
   }
 
-  // The symbols of step first + offset, lane by lane, from the rows of the last run.
-  void code_step(std::uint64_t first, std::uint32_t offset) {
+  // The symbols of the step, lane by lane; it is `offset` steps into what the model has read.
+  void code_step(std::uint64_t step, std::uint32_t offset) {
     active_.clear();
     active_rows_.clear();
     for (std::size_t i = 0; i < ports_.size(); ++i) {
-      if (first + offset >= ports_[i].symbol_count()) continue;
+      if (step >= ports_[i].symbol_count()) continue;
       active_.push_back(i);
       active_rows_.push_back(first_rows_[i] + offset);
     }
@@ -99,11 +123,27 @@ class LaneGroup {
     for (std::size_t i = 0; i < active_.size(); ++i) {
       status_ = frequencies_.set_softmax(logits_.data() + i * logits_stride_);
       if (!status_.ok()) return;
-      ports_[active_[i]].code(first + offset, frequencies_);
+      code_symbol(active_[i], step);
     }
   }
 
+  // From the frequencies of the model.
+  void code_symbol(std::size_t lane, std::uint64_t step) {
+    Port& port = ports_[lane];
+    if (predictor_ == nullptr) return port.code(step, frequencies_);
+    LanePrediction& prediction = predictor_->predict(first_lane_ + lane, step, frequencies_);
+    bool right = false;
+    while (!right && prediction.has_guess()) {
+      right = port.code_guess(step, prediction.guess(), prediction.guess_probability());
+      prediction.answer(right);
+    }
+    if (!right) port.code(step, prediction);
+    predictor_->finish(first_lane_ + lane, step, static_cast<std::uint32_t>(port.symbols[step]));
+  }
+
   const Tokenizer& tokenizer_;
+  AdaptivePredictor* predictor_;
+  std::size_t first_lane_;
   std::span<Port> ports_;
   std::span<LaneCache> caches_;
   Forward forward_;
@@ -120,7 +160,7 @@ class LaneGroup {
 // As many groups as threads; where lanes are fewer than threads one group whose operations all threads share.
 template <class Port>
 std::vector<std::unique_ptr<LaneGroup<Port>>> make_groups(const CodingContext& context, std::span<Port> ports,
-                                                          std::span<LaneCache> caches) {
+                                                          std::span<LaneCache> caches, AdaptivePredictor* predictor) {
   const std::size_t thread_count = context.pool.thread_count();
   const bool share = ports.size() < thread_count;
   const std::size_t group_count = share ? 1 : thread_count;
@@ -128,7 +168,8 @@ std::vector<std::unique_ptr<LaneGroup<Port>>> make_groups(const CodingContext& c
   for (std::size_t g = 0; g < group_count; ++g) {
     const std::size_t begin = ports.size() * g / group_count;
     const std::size_t size = ports.size() * (g + 1) / group_count - begin;
-    groups.push_back(std::make_unique<LaneGroup<Port>>(context, ports.subspan(begin, size), caches.subspan(begin, size),
+    groups.push_back(std::make_unique<LaneGroup<Port>>(context, begin, ports.subspan(begin, size),
+                                                       caches.subspan(begin, size), predictor,
                                                        share ? &context.pool : nullptr));
   }
   return groups;
@@ -144,7 +185,8 @@ std::uint64_t Lockstep::lane_bytes(const Config& config, std::uint32_t window) {
 // Errors: `excess_code` where all of them would take too much memory.
 Status Lockstep::reserve_caches(std::size_t lane_count, std::uint64_t step_count, ErrorCode excess_code) {
   const auto positions = static_cast<std::uint32_t>(std::min<std::uint64_t>(context_.window, step_count));
-  if (std::string excess = LaneCache::excess(context_.model.config, positions, kChunkMax, lane_count); !excess.empty()) {
+  if (std::string excess = LaneCache::excess(context_.model.config, positions, kChunkMax, lane_count);
+      !excess.empty()) {
     return Error{excess_code, std::move(excess)};
   }
   // Caches of blocks before may be too small for this one, or larger than it needs and too large for all its lanes.
@@ -161,19 +203,35 @@ template <class Port>
 Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const LockstepObserver& observer) {
   std::uint64_t step_count = 0;
   std::uint64_t symbol_count = 0;
+  std::vector<std::uint64_t> symbol_counts;
   for (const Port& port : ports) {
+    symbol_counts.push_back(port.symbol_count());
     step_count = std::max(step_count, port.symbol_count());
     symbol_count += port.symbol_count();
   }
   TACIT_TRY(reserve_caches(ports.size(), step_count, Port::kExcess));
-  auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()));
-  for (std::uint64_t step = 0; step < step_count; step += kStepsBetweenMeetings) {
-    const std::uint64_t end = std::min<std::uint64_t>(step + kStepsBetweenMeetings, step_count);
-    const auto advance = [&](std::uint32_t g) { groups[g]->advance(step, end, chunk); };
-    if (groups.size() == 1) {
-      advance(0);
+  if (context_.adaptive && symbol_count > limits::kHistorySymbolsMax) {
+    return Error{Port::kExcess, "block: found " + std::to_string(symbol_count) + " symbols, expected at most " +
+                                    std::to_string(limits::kHistorySymbolsMax)};
+  }
+  std::optional<AdaptivePredictor> predictor;
+  if (context_.adaptive) predictor.emplace(symbol_counts);
+  auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()),
+                            predictor.has_value() ? &*predictor : nullptr);
+  const auto advance = [&](std::uint64_t first, std::uint64_t end) {
+    const auto body = [&](std::uint32_t g) { groups[g]->advance(first, end, chunk); };
+    if (groups.size() == 1) return body(0);
+    context_.pool.run(static_cast<std::uint32_t>(groups.size()), body);
+  };
+  for (std::uint64_t step = 0; step < step_count; step += kStretch) {
+    const std::uint64_t end = std::min<std::uint64_t>(step + kStretch, step_count);
+    if (predictor.has_value()) {
+      for (std::uint64_t s = step; s < end; ++s) {
+        advance(s, s + 1);
+        predictor->learn(s);
+      }
     } else {
-      context_.pool.run(static_cast<std::uint32_t>(groups.size()), advance);
+      advance(step, end);
     }
     LockstepState state;
     for (const auto& group : groups) TACIT_TRY(group->status());

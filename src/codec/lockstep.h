@@ -16,6 +16,7 @@
 #include "coder/range_coder.h"
 #include "kernels/kernels.h"
 #include "model/forward.h"
+#include "predict/adaptive.h"
 #include "predict/frequencies.h"
 #include "tokenizer/tokenizer.h"
 
@@ -28,6 +29,7 @@ struct CodingContext {
   const kernels::Kernels& kernels;
   ThreadPool& pool;
   std::uint32_t window = 0;
+  bool adaptive = true;  // numeric contract 2: experts that learn from what was coded; false: contract 1, plain softmax
 };
 
 // Called by the calling thread between chunks of steps; an error ends the work with that error.

@@ -38,6 +38,7 @@ struct CodecOptions {
   const kernels::Kernels* kernels = nullptr;
   ThreadPool* pool = nullptr;
   std::uint32_t window = 0;  // compression only; decompression has it from the archive
+  bool adaptive = true;      // compression only, likewise: see CodingContext
   std::uint32_t lane_max = 1;  // compression only: most strips of a block
   bool verify = true;
   ProgressFunction progress;

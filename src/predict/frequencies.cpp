@@ -16,6 +16,19 @@ Status Frequencies::set_softmax(const float* logits) {
   return {};
 }
 
+std::uint32_t Frequencies::most_likely() const {
+  // The largest logit's frequency is kFrequencyOne, and no other can be larger. Whole strides are compared at once.
+  constexpr std::uint32_t kStride = 64;
+  std::uint32_t symbol = 0;
+  for (; symbol + kStride <= vocabulary_size_; symbol += kStride) {
+    std::uint32_t hits = 0;
+    for (std::uint32_t i = 0; i < kStride; ++i) hits |= values_[symbol + i] == kernels::kFrequencyOne ? 1U : 0U;
+    if (hits != 0) break;
+  }
+  while (values_[symbol] != kernels::kFrequencyOne) ++symbol;
+  return symbol;
+}
+
 Interval Frequencies::interval_of(std::uint32_t symbol) const {
   assert(symbol < values_.size());
   return {kernels_.sum(values_.data(), symbol), values_[symbol], total_};
@@ -36,6 +49,22 @@ std::uint32_t Frequencies::symbol_at(std::uint64_t value, Interval& interval) co
   for (; value >= low + values_[symbol]; ++symbol) low += values_[symbol];
   interval = {low, values_[symbol], total_};
   return symbol;
+}
+
+std::uint32_t Frequencies::take(std::uint32_t symbol) {
+  const std::uint32_t frequency = values_[symbol];
+  taken_.push_back({symbol, frequency});
+  values_[symbol] = 0;
+  total_ -= frequency;
+  return frequency;
+}
+
+void Frequencies::restore() {
+  for (const Taken& taken : taken_) {
+    values_[taken.symbol] = taken.frequency;
+    total_ += taken.frequency;
+  }
+  taken_.clear();
 }
 
 }  // namespace tacit

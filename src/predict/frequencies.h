@@ -29,16 +29,27 @@ class Frequencies {
   Status set_softmax(const float* logits);
 
   [[nodiscard]] std::uint64_t total() const { return total_; }
+  // The lowest of the symbols with the largest frequency.
+  [[nodiscard]] std::uint32_t most_likely() const;
   [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const { return values_[symbol]; }
   [[nodiscard]] Interval interval_of(std::uint32_t symbol) const;
   // The symbol whose interval holds `value` < total().
   [[nodiscard]] std::uint32_t symbol_at(std::uint64_t value, Interval& interval) const;
+
+  // Takes a symbol out, so that it has an empty interval, and returns its frequency. restore() puts all back.
+  std::uint32_t take(std::uint32_t symbol);
+  void restore();
 
  private:
   const kernels::Kernels& kernels_;
   std::uint32_t vocabulary_size_;
   std::vector<std::uint32_t> values_;
   std::uint64_t total_ = 0;
+  struct Taken {
+    std::uint32_t symbol;
+    std::uint32_t frequency;
+  };
+  std::vector<Taken> taken_;
 };
 
 }  // namespace tacit

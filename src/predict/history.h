@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// What all lanes have coded so far, and where each recent context of theirs occurred. A context is the last few symbols
+// of a lane; contexts do not reach over the start of a strip. Knows symbols, not probabilities.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace tacit {
+
+class History {
+ public:
+  // The contexts' lengths, and how many places of each bucket are looked at, newest first. Longer and more bring
+  // nothing (docs/decisions/0007).
+  static constexpr std::array<std::uint32_t, 5> kOrders = {1, 2, 3, 4, 6};
+  static constexpr std::array<std::uint32_t, 5> kPlacesMax = {64, 32, 16, 16, 16};
+  static constexpr std::uint32_t kMatchMin = 10;  // symbols in common from which on a place is followed as a match
+  static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
+
+  // Strips of so many symbols, one after another; fewer than 2^32 - 1 in all.
+  explicit History(std::span<const std::uint64_t> strip_sizes);
+
+  // Where the lane's next symbol will stand, and what stands at a place that was coded.
+  [[nodiscard]] std::uint32_t place_of(std::size_t lane, std::uint64_t step) const {
+    return begins_[lane] + static_cast<std::uint32_t>(step);
+  }
+  [[nodiscard]] std::uint32_t symbol_at(std::uint32_t place) const { return symbols_[place]; }
+  [[nodiscard]] std::size_t size() const { return symbols_.size(); }
+
+  // The buckets of the contexts before the lane's step; entry kOrders.size() is that of kMatchMin symbols. Contexts
+  // longer than the strip so far have none.
+  using Buckets = std::array<std::uint32_t, kOrders.size() + 1>;
+  [[nodiscard]] Buckets buckets_of(std::size_t lane, std::uint64_t step) const;
+
+  // Calls found(symbol) for each recent place, newest first, that the context kOrders[order] of the lane's step stood
+  // before.
+  template <class Found>
+  void for_each_place(std::size_t order, std::uint32_t bucket, std::uint32_t place, const Found& found) const {
+    if (bucket == kNowhere) return;
+    const Chains& chains = chains_[order];
+    std::uint32_t at = chains.newest[bucket];
+    for (std::uint32_t i = 0; at != kNowhere && i < kPlacesMax[order]; ++i, at = chains.older[at]) {
+      if (same_context(at, place, kOrders[order])) found(symbols_[at]);
+    }
+  }
+
+  // The newest place that kMatchMin symbols like those before `place` stood before, or kNowhere.
+  [[nodiscard]] std::uint32_t find_match(std::uint32_t bucket, std::uint32_t place) const;
+
+  // The symbol that the lane coded at `step`. Readers see it at once as a symbol, as a context's continuation after
+  // enter().
+  void set(std::size_t lane, std::uint64_t step, std::uint32_t symbol) { symbols_[place_of(lane, step)] = symbol; }
+  // Enters the place of the lane's step into the chains of the contexts before it.
+  void enter(const Buckets& buckets, std::uint32_t place);
+  // Enters `place`, whose symbol comes next, as the newest after its kMatchMin symbols.
+  void enter_match(std::uint32_t bucket, std::uint32_t place);
+
+ private:
+  struct Chains {
+    std::vector<std::uint32_t> newest;  // of each bucket
+    std::vector<std::uint32_t> older;   // of each place: the one before it in its bucket
+  };
+
+  [[nodiscard]] bool same_context(std::uint32_t a, std::uint32_t b, std::uint32_t length) const {
+    for (std::uint32_t i = 1; i <= length; ++i) {
+      if (symbols_[a - i] != symbols_[b - i]) return false;
+    }
+    return true;
+  }
+
+  int bucket_bits_ = 0;
+  std::vector<std::uint32_t> begins_;
+  std::vector<std::uint32_t> symbols_;
+  std::array<Chains, kOrders.size()> chains_;
+  std::vector<std::uint32_t> match_newest_;
+};
+
+}  // namespace tacit
