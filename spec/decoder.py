@@ -8,15 +8,20 @@ the pages: the parts below are named after their sections. What the pages left o
 
 All arithmetic on floats is binary32, one rounding an operation: numpy arrays of float32, and constants that are float32
 too, as numpy 1 makes a double of a float32 scalar and a Python number. Neither np.sum (pairwise) nor a float matrix
-product (any order, fused) is used: dot products are integers, and floats are added by `add_up`, in order.
+product (any order, fused) is used: dot products are integers, and floats are added by `add_up`, in order. Doubles, for
+the rotary tables and the experts, are Python's floats; Python's sum, which may compensate, is not used on them.
 """
 import argparse
 import functools
 import hashlib
+import itertools
 import math
+import operator
 import struct
 import sys
+from collections import Counter, defaultdict, deque
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -520,24 +525,312 @@ class Vocabulary:
         return text
 
 
-def decode_group(model: Model, vocabulary: Vocabulary, window: int, streams: list) -> list[list[int]]:
+# ---- numeric.md, 10: adaptive experts, in doubles ----
+
+ORDERS = (1, 64), (2, 32), (3, 16), (4, 16), (6, 16)  # length, depth
+MATCH_LENGTH = 10
+GROUP_SYMBOLS_MAX = 2**21
+GUESSES = 3
+
+
+def clamp(x: float, low: float, high: float) -> float:
+    return low if x < low else high if x > high else x
+
+
+def table_log(x: float) -> float:
+    """The ln of section 10, which is not the log of section 4."""
+    m, exponent = math.frexp(x)  # m in [1/2, 1)
+    m, exponent = m * 2.0, exponent - 1
+    centre = 1.0 + (math.floor(128.0 * (m - 1.0)) + 0.5) / 128.0
+    d = (m - centre) * (1.0 / centre)
+    return exponent * float.fromhex("0x1.62e42fefa39efp-1") + (log64(centre) + (d - d * d * (0.5 - d * (1.0 / 3.0))))
+
+
+def stretch(p: float) -> float:
+    p = clamp(p, 1e-7, 1.0 - 1e-7)
+    return table_log(p) - table_log(1.0 - p)
+
+
+def squash(z: float) -> float:
+    e = exp(np.array([-clamp(z, -30.0, 30.0)], F))
+    return clamp(1.0 / (1.0 + float(e[0])), 1e-6, 1.0 - 1e-6)
+
+
+def class_of(n: int, exact: int, limits: tuple[int, ...]) -> int:
+    """Numbers below `exact` each for themselves, then by how many limits they have reached."""
+    return n if n < exact else exact + sum(n >= limit for limit in limits)
+
+
+def count_class(n: int) -> int:
+    return class_of(n, 6, (12, 24, 48))
+
+
+def length_class(n: int) -> int:
+    return class_of(n, 16, (23, 32, 46, 64, 91, 128, 182, 256))
+
+
+class Share:
+    """A probability from a table: the mean of what it learned, of late."""
+
+    def __init__(self, value: float):
+        self.value, self.count = value, 2
+
+    def learn(self, outcome: float, rate_min: float) -> None:
+        self.count += 1
+        self.value += max(1.0 / self.count, rate_min) * (outcome - self.value)
+
+
+class History:
+    """Where the contexts of a block's symbols were seen before."""
+
+    def __init__(self, symbols: list[int]):
+        self.symbols = symbols  # those of all lanes; filled by the decoder
+        self.shift = 64 - min(max(len(symbols).bit_length(), 10), 20)
+        self.lists = [defaultdict(functools.partial(deque, maxlen=depth)) for _, depth in ORDERS]
+        self.match_places = {}
+
+    def context(self, place: int, length: int) -> list[int]:
+        return self.symbols[place - length : place]
+
+    def bucket(self, place: int, length: int) -> int:
+        h = 0
+        for symbol in reversed(self.context(place, length)):
+            h = (h ^ (symbol + 1)) * 0x9E3779B97F4A7C15 % 2**64
+            h ^= h >> 29
+        return h >> self.shift
+
+    def followers(self, order: int, place: int) -> Counter:
+        """How often which symbol followed the context of a place, in the order in which the walk meets them."""
+        length, _ = ORDERS[order]
+        context, places = self.context(place, length), self.lists[order][self.bucket(place, length)]
+        return Counter(self.symbols[other] for other in places if self.context(other, length) == context)
+
+    def add(self, place: int, step: int) -> None:
+        for (length, _), lists in zip(ORDERS, self.lists):
+            if step >= length:
+                lists[self.bucket(place, length)].appendleft(place)
+
+    def match(self, place: int) -> int | None:
+        other = self.match_places.get(self.bucket(place, MATCH_LENGTH))
+        if other is None or self.context(other, MATCH_LENGTH) != self.context(place, MATCH_LENGTH):
+            return None
+        return other
+
+    def add_match(self, place: int) -> None:
+        self.match_places[self.bucket(place, MATCH_LENGTH)] = place
+
+
+class Lane:
+    def __init__(self, begin: int, count: int, offset: int, stream: bytes):
+        self.begin, self.count, self.offset = begin, count, offset
+        self.coder = RangeDecoder(stream)
+        self.run, self.match, self.match_length = 0, None, 0  # of the experts; the match is a place
+
+
+class Guess(NamedTuple):
+    """One that was coded, and what it was made of."""
+
+    inputs: list[float]
+    weights: list[list[float]]  # a row of each table
+    hit: Share | None
+    p: float
+
+
+class Prediction:
+    """Of one symbol: the candidates, and the model's frequencies mixed with the experts' votes."""
+
+    def __init__(self, experts: "Experts", lane: Lane, step: int, sizes: np.ndarray):
+        history, place = experts.history, lane.begin + step
+        self.sizes, self.total = sizes, int(sizes.sum())
+        self.run, self.match_length = lane.run, lane.match_length
+        self.match = None if lane.match is None else history.symbols[lane.match]  # a symbol
+        self.before = history.symbols[place - 1] if step else 0
+
+        self.top = int(sizes.argmax())
+        self.counts = []  # of each order with evidence
+        for order, (length, _) in enumerate(ORDERS):
+            counts = history.followers(order, place) if step >= length else None
+            if not counts:
+                break
+            self.counts.append(counts)
+        votes = [self.top, *(symbol for counts in self.counts for symbol in counts)]
+        self.candidates = list(dict.fromkeys(votes if self.match is None else votes + [self.match]))
+        self.best = [max(self.candidates, key=counts.__getitem__) for counts in self.counts]  # of equal ones the first
+
+        q = self.model(self.top)
+        self.confidence = min(math.floor(5.0 * q) + (q > 0.9) + (q > 0.97), 6)
+        self.shares = [experts.order_shares[self.share_key(order)] for order in range(len(self.counts))]
+        if self.match is not None:
+            key = length_class(self.match_length), self.match == self.top, self.confidence
+            self.shares.append(experts.match_shares[key])
+        self.values = [share.value for share in self.shares]  # other lanes change them before this one learns
+        self.model_weight = functools.reduce(operator.mul, (1.0 - s for s in self.values), 1.0)
+
+        self.evidence = {symbol: self.mix(0.0, symbol)[0] for symbol in self.candidates}
+        self.guesses = sorted(self.candidates, key=lambda symbol: (-self.mixed(symbol), symbol))[:GUESSES]
+        # What the guesses still to come share among them:
+        self.mixed_left, self.model_left = 1.0, 1.0
+        self.counts_left = [counts.total() for counts in self.counts]
+
+    def share_key(self, order: int) -> tuple:
+        counts, is_top = self.counts[order], self.best[order] == self.top
+        return order, count_class(counts.total()), min(len(counts), 5), self.confidence, is_top
+
+    def model(self, symbol: int) -> float:
+        return int(self.sizes[symbol]) / self.total
+
+    def mixed(self, symbol: int) -> float:
+        return self.evidence[symbol] + self.model_weight * self.model(symbol)
+
+    def mix(self, p: float, symbol: int) -> tuple[float, list[float]]:
+        """Mixes the experts' probabilities of a symbol into p. Returns the result and each expert's credit for it."""
+        votes = [counts[symbol] / counts.total() for counts in self.counts]
+        if self.match is not None:
+            votes.append(float(symbol == self.match))
+        credits = []
+        for share, vote in zip(self.values, votes):
+            own = share * vote
+            p = own + (1.0 - share) * p
+            credits.append(own / p if own else 0.0)  # p may be 0 too
+        return p, credits
+
+    def inputs(self, symbol: int, hit: Share | None) -> list[float]:
+        orders = [0.5 * stretch((counts[symbol] + 0.02) / (left + 0.4)) if left else 0.0
+                  for counts, left in zip(self.counts, self.counts_left)]
+        return [stretch(self.mixed(symbol) / self.mixed_left), stretch(self.model(symbol) / self.model_left), 0.3,
+                *orders, *[0.0] * (len(ORDERS) - len(orders)), 0.5 * stretch(hit.value) if hit else 0.0]
+
+    def weight_keys(self, k: int, symbol: int) -> list[tuple]:
+        """Of the rows of the three tables, for guess k."""
+        matched = None if self.match is None else symbol == self.match
+        last_order = max((order for order, counts in enumerate(self.counts) if counts[symbol]), default=None)
+        return [(k, len(self.counts), matched, last_order), (k, self.confidence, min(self.run, 7)),
+                (k, self.before % 8192)]
+
+    def leave_out(self, symbol: int) -> None:
+        """A wrong guess."""
+        self.mixed_left = max(self.mixed_left - self.mixed(symbol), 1e-9)
+        self.model_left = max(self.model_left - self.model(symbol), 1e-9)
+        self.counts_left = [left - counts[symbol] for counts, left in zip(self.counts, self.counts_left)]
+
+    def rest(self) -> tuple[np.ndarray, np.ndarray]:
+        """What can follow when all guesses were wrong: symbols and frequencies."""
+        others = [symbol for symbol in self.candidates if symbol not in self.guesses]
+        unit = self.total / max(self.model_weight, 1e-30)
+        boosts = [self.evidence[symbol] * unit for symbol in others]
+        boost, room = functools.reduce(operator.add, boosts, 0.0), float(2**50 - self.total)
+        scale = room / boost if boost > room else 1.0
+        sizes = [int(self.sizes[symbol]) + math.floor(b * scale) for symbol, b in zip(others, boosts)]
+        symbols = np.arange(len(self.sizes))
+        return tuple(np.concatenate([np.array(first, np.int64), np.delete(all_, self.candidates)])
+                     for first, all_ in ((others, symbols), (sizes, self.sizes)))
+
+
+class Experts:
+    """What the lanes of a block learn from their text, together."""
+
+    def __init__(self, symbols: list[int]):
+        self.history = History(symbols)
+        self.order_shares, self.match_shares = defaultdict(lambda: Share(0.3)), defaultdict(lambda: Share(0.3))
+        self.hits = {True: defaultdict(lambda: Share(0.8)), False: defaultdict(lambda: Share(0.1))}
+        self.weights = [defaultdict(lambda first=first: [first] + [0.0] * 8) for first in (1.0, 0.0, 0.0)]
+        self.to_learn = []  # lane, prediction, its guesses; one for each lane that has the step
+
+    def decode(self, lane: Lane, step: int, sizes: np.ndarray) -> int:
+        prediction, guesses = Prediction(self, lane, step, sizes), []
+        self.to_learn.append((lane, prediction, guesses))
+        for k, symbol in enumerate(prediction.guesses):
+            guesses.append(self.guess(prediction, k, symbol))
+            right = math.floor(guesses[-1].p * 2**32)
+            if lane.coder.symbol(np.array([right, 2**32 - right])) == 0:
+                return symbol
+            prediction.leave_out(symbol)
+        symbols, sizes = prediction.rest()
+        return int(symbols[lane.coder.symbol(sizes)])
+
+    def guess(self, prediction: Prediction, k: int, symbol: int) -> Guess:
+        hit = None
+        if prediction.match is not None:
+            hit = self.hits[symbol == prediction.match][min(prediction.match_length, 31), k]
+        inputs = prediction.inputs(symbol, hit)
+        rows = [table[key] for table, key in zip(self.weights, prediction.weight_keys(k, symbol))]
+        z = 0.0
+        for a, b, c, x in zip(*rows, inputs):
+            z += ((a + b) + c) * x
+        return Guess(inputs, rows, hit, squash(z))
+
+    def learn(self, step: int) -> None:
+        """From the step's symbols of all lanes."""
+        for lane, prediction, guesses in self.to_learn:
+            place = lane.begin + step
+            self.learn_symbol(prediction, guesses, self.history.symbols[place])
+            self.learn_run(lane, prediction, self.history.symbols[place])
+            self.history.add(place, step)
+        going_on = [lane for lane, _, _ in self.to_learn if step + 1 < lane.count]
+        for lane in going_on:
+            self.next_match(lane, step)
+        if step + 1 >= MATCH_LENGTH:
+            for lane in going_on:
+                self.history.add_match(lane.begin + step + 1)
+        self.to_learn = []
+
+    @staticmethod
+    def learn_symbol(prediction: Prediction, guesses: list[Guess], symbol: int) -> None:
+        _, credits = prediction.mix(prediction.model(symbol), symbol)
+        for share, credit in zip(prediction.shares, credits):
+            share.learn(credit, 0.008)
+            share.value = clamp(share.value, 0.0005, 1.0 - 0.0005)
+        for guess, guessed in zip(guesses, prediction.guesses):
+            right = float(guessed == symbol)
+            d = 0.003 * (right - guess.p)
+            for row in guess.weights:
+                row[:] = [weight + d * x for weight, x in zip(row, guess.inputs)]
+            if guess.hit:
+                guess.hit.learn(right, 0.005)
+
+    @staticmethod
+    def learn_run(lane: Lane, prediction: Prediction, symbol: int) -> None:
+        if not prediction.counts:
+            lane.run //= 2
+        else:
+            lane.run = min(lane.run + 1, 15) if symbol == prediction.best[-1] else lane.run // 4
+
+    def next_match(self, lane: Lane, step: int) -> None:
+        symbols, place = self.history.symbols, lane.begin + step
+        if lane.match is not None and symbols[lane.match] == symbols[place] and lane.match + 1 < len(symbols):
+            lane.match, lane.match_length = lane.match + 1, lane.match_length + 1
+        else:
+            lane.match = self.history.match(place + 1) if step + 1 >= MATCH_LENGTH else None
+            lane.match_length = MATCH_LENGTH
+
+
+def decode_group(model: Model, vocabulary: Vocabulary, window: int, contract: int, streams: list) -> list[list[int]]:
     """The symbols of a block's model segments, each (offset, count, stream), in lockstep. A lane that is done before
     the others goes on with any token, as no other lane depends on it."""
-    steps = max(count for _, count, _ in streams)
-    coders, symbols = [RangeDecoder(stream) for _, _, stream in streams], [[] for _ in streams]
-    model.start(window, steps, len(streams))
-    tokens = [vocabulary.start] * len(streams)
-    for step in range(steps):
+    counts = [count for _, count, _ in streams]
+    begins = list(itertools.accumulate(counts, initial=0))
+    lanes = [Lane(begin, count, offset, stream) for begin, (offset, count, stream) in zip(begins, streams)]
+    symbols, experts = [0] * begins[-1], None
+    if contract == ADAPTIVE_EXPERTS:
+        offset, size = lanes[0].offset, len(symbols)
+        expect(size <= GROUP_SYMBOLS_MAX, offset, "symbols of the block", size, f"at most {GROUP_SYMBOLS_MAX}")
+        experts = Experts(symbols)
+    model.start(window, max(counts), len(lanes))
+    tokens = [vocabulary.start] * len(lanes)
+    for step in range(max(counts)):
         logits = model.logits(tokens, step)
-        for lane, (offset, count, _) in enumerate(streams):
-            if step < count:
-                sizes = frequencies(logits[lane, : vocabulary.size], len(vocabulary.bytes), offset)
-                symbol = coders[lane].symbol(sizes)
-                symbols[lane].append(symbol)
-                tokens[lane] = symbol if symbol < vocabulary.size else vocabulary.unknown
-    for coder, (offset, _, stream) in zip(coders, streams):
-        expect(coder.next >= len(stream), offset, "code stream", f"{coder.next} bytes used", f"all {len(stream)}")
-    return symbols
+        for i, lane in enumerate(lanes):
+            if step < lane.count:
+                sizes = frequencies(logits[i, : vocabulary.size], len(vocabulary.bytes), lane.offset)
+                symbol = experts.decode(lane, step, sizes) if experts else lane.coder.symbol(sizes)
+                symbols[lane.begin + step] = symbol
+                tokens[i] = symbol if symbol < vocabulary.size else vocabulary.unknown
+        if experts:
+            experts.learn(step)
+    for lane, (_, _, stream) in zip(lanes, streams):
+        used = lane.coder.next
+        expect(used >= len(stream), lane.offset, "code stream", f"{used} bytes used", f"all {len(stream)}")
+    return [symbols[lane.begin : lane.begin + lane.count] for lane in lanes]
 
 
 # ---- archive.md, 1 to 3 ----
@@ -545,6 +838,7 @@ def decode_group(model: Model, vocabulary: Vocabulary, window: int, streams: lis
 MAGIC = 0x0A1A0A0D54435489
 BLOCK_BYTES_MAX, SEGMENTS_MAX, WINDOW_MIN, WINDOW_MAX = 64 << 20, 1024, 16, 2**20
 MODEL, ZSTD, RAW, BROTLI = METHODS = range(4)
+CONTRACTS = FREQUENCIES_ALONE, ADAPTIVE_EXPERTS = 1, 2
 
 
 def xxh3(data: bytes) -> int:
@@ -581,7 +875,8 @@ class Archive:
         header = Cursor(data)
         header.exactly(8, "magic", MAGIC)
         header.exactly(2, "format version", 0)
-        header.exactly(2, "numeric contract", 1)
+        self.contract = header.integer(2, "numeric contract")
+        expect(self.contract in CONTRACTS, 10, "numeric contract", self.contract, "1 or 2")
         self.names_model = header.integer(1, "model flag")
         expect(self.names_model in (0, 1), 12, "model flag", self.names_model, "0 or 1")
         if self.names_model:
@@ -627,6 +922,11 @@ class Archive:
             done += original
         return b"".join(parts)
 
+    def decode_streams(self, streams: list) -> list[list[int]]:
+        if self.model is None:
+            self.load_model()
+        return decode_group(self.model, self.vocabulary, self.window, self.contract, streams)
+
     def decode_block(self, start: int, stored: int, original: int) -> bytes:
         block = Cursor(self.data, start, start + stored)
         expect(stored >= 8, start, "block", f"{stored} bytes", "at least a hash")
@@ -646,10 +946,9 @@ class Archive:
         expect(block.offset == block.end, block.offset, "segments", f"{block.end - block.offset} more bytes", "none")
 
         streams = [(offset, count, stream) for method, count, offset, stream in segments if method == MODEL]
-        if streams and self.model is None:
+        if streams:
             expect(self.names_model == 1, start, "model segment", "one", "none: the header names no model")
-            self.load_model()
-        symbols = iter(decode_group(self.model, self.vocabulary, self.window, streams) if streams else [])
+        symbols = iter(self.decode_streams(streams) if streams else [])
         text = b""
         for i, (method, count, offset, data) in enumerate(segments):
             if method == MODEL:

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The decoder that was written from spec/ alone, in another language, gives back what tacit stored: model segments
-# longer than the window, bytes that are no text, and the fallbacks. Usage: spec_decoder.sh TACIT PYTHON_DECODER
+# longer than the window, text that repeats itself, bytes that are no text, the fallbacks, and the archives of archives/
+# (contract 1, several lanes). Usage: spec_decoder.sh TACIT PYTHON_DECODER
 set -eu
 tacit=$1
 decoder=$2
@@ -10,12 +11,18 @@ python=/usr/bin/python3  # the one that Debian's python3-numpy belongs to; anoth
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 here=$(dirname "$0")
+
+contract() {  # of an archive
+  od -An -tu2 -j10 -N2 "$1" | tr -d ' '
+}
+
 head -c 900 "$here/../examples/temperature-1.txt" > "$work/text"
 printf 'nul \000, not UTF-8 \377\376, \342\226\201 itself, \r\n' >> "$work/text"
+{ head -c 700 "$work/text"; head -c 500 "$work/text"; head -c 300 "$work/text"; } > "$work/again"
 head -c 3000 /dev/urandom > "$work/random"
 yes 'the same line again' | head -c 60000 > "$work/repeated"
 : > "$work/empty"
-for case in "text --window 32" "random" "repeated" "empty"; do
+for case in "text --window 32" "again" "random" "repeated" "empty"; do
   # shellcheck disable=SC2086  # a name and its options
   set -- $case
   name=$1
@@ -23,5 +30,20 @@ for case in "text --window 32" "random" "repeated" "empty"; do
   "$tacit" compress -q "$@" "$work/$name" -o "$work/$name.tct"
   "$python" "$decoder" "$work/$name.tct" -o "$work/$name.out"
   cmp "$work/$name" "$work/$name.out"
-  echo "ok $case"
+  echo "ok $case (contract $(contract "$work/$name.tct"))"
+done
+
+model=$(sha256sum "$here/../models/seed7m-q8_0.gguf" | cut -d ' ' -f 1)
+for number in 1 2; do
+  archive=$here/archives/contract-$number.tct
+  test "$(contract "$archive")" = "$number"
+  if test "$(od -An -v -tx1 -j17 -N32 "$archive" | tr -d ' \n')" != "$model"; then
+    echo "left out $archive: it names another model"
+    continue
+  fi
+  "$tacit" decompress -q "$archive" -o "$work/stored"
+  "$python" "$decoder" "$archive" -o "$work/stored.out"
+  cmp "$work/stored" "$work/stored.out"
+  rm "$work/stored"
+  echo "ok $archive"
 done
