@@ -718,7 +718,7 @@ class Prediction:
         others = [symbol for symbol in self.candidates if symbol not in self.guesses]
         unit = self.total / max(self.model_weight, 1e-30)
         boosts = [self.evidence[symbol] * unit for symbol in others]
-        boost, room = functools.reduce(operator.add, boosts, 0.0), float(2**50 - self.total)
+        boost, room = functools.reduce(operator.add, boosts, 0.0), max(float(2**50 - self.total), 0.0)
         scale = room / boost if boost > room else 1.0
         sizes = [int(self.sizes[symbol]) + math.floor(b * scale) for symbol, b in zip(others, boosts)]
         symbols = np.arange(len(self.sizes))

@@ -327,7 +327,7 @@ TEST(Api, AShorterStructIsWrittenUpToItsEnd) {
   info.struct_bytes = offsetof(tacit_archive_info, original_bytes);
   ASSERT_EQ(tacit_info_buffer(archive.data(), archive.size(), &info), TACIT_OK);
   EXPECT_EQ(info.struct_bytes, offsetof(tacit_archive_info, original_bytes));
-  EXPECT_EQ(info.contract, 1u);
+  EXPECT_EQ(info.contract, 2u);
   EXPECT_EQ(info.archive_bytes, 0x5555555555555555u);
   EXPECT_EQ(info.token_count, 0x5555555555555555u);
 }
@@ -749,7 +749,7 @@ TEST_F(ApiFiles, InfoSaysWhatTheArchiveIs) {
   tacit_archive_info_init(&info);
   ASSERT_EQ(tacit_info_file(path("archive").c_str(), &info), TACIT_OK) << last_error();
   EXPECT_EQ(info.format_version, 0u);
-  EXPECT_EQ(info.contract, 1u);
+  EXPECT_EQ(info.contract, 2u);
   EXPECT_STREQ(info.model_name, model_info.name);
   EXPECT_STREQ(info.model_fingerprint, model_info.fingerprint);
   EXPECT_EQ(info.model_is_builtin, 1);

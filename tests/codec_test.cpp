@@ -291,6 +291,7 @@ struct Setting {
   std::uint32_t lane_max = 1;
   std::uint32_t thread_count = 1;
   const char* kernel_set = "";
+  bool adaptive = true;
 };
 
 CodecOptions codec_options(const Setting& setting, ThreadPool& pool) {
@@ -299,6 +300,7 @@ CodecOptions codec_options(const Setting& setting, ThreadPool& pool) {
   options.pool = &pool;
   options.window = 64;
   options.lane_max = setting.lane_max;
+  options.adaptive = setting.adaptive;
   options.verify = false;
   return options;
 }
@@ -525,13 +527,80 @@ TEST(Codec, AnyNumberOfStripsRoundTripsAndNoThreadOrKernelSetChangesThem) {
   }
 }
 
+std::uint16_t contract_of(const std::string& archive) {
+  return archive::Reader::open(as_bytes(archive)).value().header().contract;
+}
+
+// Lanes that learn from each other, over text that repeats itself within and between them.
+TEST(Codec, NoThreadOrKernelSetChangesWhatExpertsLearn) {
+  const SmallModel model;
+  const std::string part = model.text(4500, 21);
+  const std::string text = part + model.text(1000, 22) + part + part.substr(0, 4000) + model.text(3000, 23);
+  const std::string archive = compress_with(*model, {.lane_max = 2}, text);
+  EXPECT_EQ(contract_of(archive), archive::kContractAdaptive);
+  EXPECT_EQ(info_of(archive).model_segment_count, 2u);
+  const std::string plain = compress_with(*model, {.lane_max = 2, .adaptive = false}, text);
+  EXPECT_LT(archive.size() * 4, plain.size() * 3);
+  for (const char* set : {"reference", "avx2", "avx512"}) {
+    if (kernels::find_kernels(set) == nullptr) continue;
+    for (const std::uint32_t threads : {1u, 2u, 5u}) {
+      if (std::string_view(set) == "reference" && threads != 2) continue;  // slow; below with short lanes
+      const Setting setting{2, threads, set};
+      EXPECT_EQ(compress_with(*model, setting, text), archive) << set << ", threads " << threads;
+      EXPECT_EQ(decompress_with(*model, setting, archive), text) << set << ", threads " << threads;
+    }
+  }
+}
+
+// The same with short lanes of unequal length, more of them than threads.
+TEST(Codec, LanesThatLearnFromEachOtherAreTheSameOnEveryThreadCountAndKernelSet) {
+  const SmallModel model;
+  const Tokenizer& tokenizer = *(*model).tokenizer;
+  const std::string text = model.text(200, 25);
+  const std::vector<std::vector<TokenId>> lanes = {
+      tokenizer.encode(as_bytes(text)),      tokenizer.encode(as_bytes(text.substr(0, 90))), {},
+      tokenizer.encode(as_bytes(text + text)), tokenizer.encode(as_bytes("x")),
+      tokenizer.encode(as_bytes(text.substr(50))), tokenizer.encode(as_bytes(std::string(150, 'y')))};
+  const std::vector<std::span<const TokenId>> strips(lanes.begin(), lanes.end());
+  const auto no_observer = [](const LockstepState&) { return Status(); };
+  std::vector<ByteVector> expected;
+  for (const char* set : {"", "reference", "avx2", "avx512"}) {
+    if (kernels::find_kernels(set) == nullptr) continue;
+    for (const std::uint32_t threads : {1u, 2u, 5u, 9u}) {
+      ThreadPool pool(threads);
+      Lockstep lockstep({(*model).model, tokenizer, *kernels::find_kernels(set), pool, 64, true});
+      const auto codes = lockstep.encode(strips, no_observer);
+      ASSERT_TRUE(codes.ok());
+      if (expected.empty()) expected = codes.value();
+      EXPECT_EQ(codes.value(), expected) << set << ", threads " << threads;
+      std::vector<CodedStrip> coded;
+      for (std::size_t i = 0; i < lanes.size(); ++i) coded.push_back({expected[i], lanes[i].size()});
+      const auto decoded = lockstep.decode(coded, no_observer);
+      ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+      EXPECT_EQ(decoded.value(), lanes) << set << ", threads " << threads;
+    }
+  }
+}
+
+TEST(Codec, AnArchiveOfTheSoftmaxContractDecodesWhateverTheOptionsSay) {
+  const SmallModel model;
+  const std::string text = model.text(20000, 24);
+  for (const bool adaptive : {false, true}) {
+    const std::string archive = compress_with(*model, {.lane_max = 2, .adaptive = adaptive}, text);
+    EXPECT_EQ(contract_of(archive), adaptive ? archive::kContractAdaptive : archive::kContractSoftmax);
+    EXPECT_EQ(info_of(archive).model_segment_count, 2u);
+    EXPECT_EQ(decompress_with(*model, {.adaptive = true}, archive), text);
+    EXPECT_EQ(decompress_with(*model, {.adaptive = false}, archive), text);
+  }
+}
+
 TEST(Codec, AStripThatTheModelDoesNotShrinkIsStoredWithoutIt) {
   const SmallModel model;
   Random random(3);
   const std::string start = model.text(27000, 3);
   for (const std::string& end : {random_bytes(random, 9000), std::string(9000, 'e')}) {
     const std::string text = start + end;
-    const std::string archive = compress_with(*model, {.lane_max = 4}, text);
+    const std::string archive = compress_with(*model, {.lane_max = 4, .adaptive = false}, text);
     const tacit_archive_info info = info_of(archive);
     EXPECT_EQ(info.segment_count, 4u);
     EXPECT_EQ(info.model_segment_count, 3u);
@@ -544,7 +613,7 @@ TEST(Codec, StripsAreCutWhereTheirSymbolsAreAlsoWithASpacePrefix) {
   // The last strip begins among spaces that are no prefix, and is not for the model.
   Random random(16);
   const std::string text = model.text(26985, 16) + std::string(30, ' ') + random_bytes(random, 8985);
-  const std::string archive = compress_with(*model, {.lane_max = 4}, text);
+  const std::string archive = compress_with(*model, {.lane_max = 4, .adaptive = false}, text);
   EXPECT_EQ(info_of(archive).segment_count, 4u);
   EXPECT_EQ(info_of(archive).model_segment_count, 3u);
   EXPECT_EQ(decompress_with(*model, {}, archive), text);
@@ -677,17 +746,18 @@ std::size_t expect_ideal_lengths(const LoadedModel& model, const std::string& ar
   return block.value().segments.size();
 }
 
-TEST(Codec, EveryModelSegmentHasTheLengthThatItsProbabilitiesAskFor) {
+TEST(Codec, EveryPlainModelSegmentHasTheLengthThatItsProbabilitiesAskFor) {
   const auto model = builtin_model();
   ASSERT_TRUE(model.ok());
   Random random(12);
   for (const std::string& text :
        {model_text(1500, 12), model_text(200, 13), random_words(random, 60), std::string("Hello, world.\n")}) {
-    EXPECT_EQ(expect_ideal_lengths(*model.value(), compress(text), text), 1u);
+    EXPECT_EQ(expect_ideal_lengths(*model.value(), compress_with(*model.value(), {.adaptive = false}, text), text), 1u);
   }
   const SmallModel small;
   const std::string text = small.text(40000, 14);
-  EXPECT_GE(expect_ideal_lengths(*small, compress_with(*small, {.lane_max = 32}, text), text), 2u);
+  const std::string archive = compress_with(*small, {.lane_max = 32, .adaptive = false}, text);
+  EXPECT_GE(expect_ideal_lengths(*small, archive, text), 2u);
 }
 
 // ---- Archives put together by hand ----
@@ -700,8 +770,10 @@ void reseal(ByteVector& bytes) {
   append_value(bytes, xxh3_64(bytes));
 }
 
-archive::Header header_of_builtin() {
+// Of the contract under which segments made one by one can stand side by side.
+archive::Header header_of_builtin(std::uint16_t contract = archive::kContractSoftmax) {
   archive::Header header;
+  header.contract = contract;
   header.has_model = true;
   header.window = 256;
   header.model_fingerprint = builtin_model_fingerprint();
@@ -750,9 +822,10 @@ class BlockBuilder {
     EXPECT_EQ(fallback.method, archive::Method::kBrotli);
     return add(archive::Method::kBrotli, std::move(fallback.payload), text, text.size());
   }
-  BlockBuilder& add_model(std::string_view text) {
+  // `adaptive`: as the block's only model segment, since those learn from each other.
+  BlockBuilder& add_model(std::string_view text, bool adaptive = false) {
     ThreadPool pool(1);
-    Lockstep lockstep({model_->model, *model_->tokenizer, *kernels::find_kernels(""), pool, 256});
+    Lockstep lockstep({model_->model, *model_->tokenizer, *kernels::find_kernels(""), pool, 256, adaptive});
     const std::vector<TokenId> symbols = model_->tokenizer->encode(span_of(text));
     const std::span<const TokenId> strip = symbols;
     const auto codes = lockstep.encode({&strip, 1}, [](const LockstepState&) { return Status(); });
@@ -780,8 +853,8 @@ class BlockBuilder {
   std::string text_;
 };
 
-std::string archive_of(const BlockBuilder& block) {
-  return archive_of(header_of_builtin(), {block.bytes()}, {block.text().size()});
+std::string archive_of(const BlockBuilder& block, std::uint16_t contract = archive::kContractSoftmax) {
+  return archive_of(header_of_builtin(contract), {block.bytes()}, {block.text().size()});
 }
 
 TEST(Codec, DecodesSegmentsOfAllMethodsInAnyOrder) {
@@ -803,9 +876,12 @@ TEST_P(EveryKindOfInput, RoundTripsThroughTheModelEvenWhereItDoesNotPay) {
   for (std::uint64_t seed = 2000; seed < 2020; ++seed) {
     Random random(seed);
     const std::string text = GetParam().make(random, seed < 2010 ? seed - 2000 : random() % 300);
-    const BlockBuilder block = BlockBuilder().add_model(text);
-    ASSERT_EQ(block.text(), text);
-    ASSERT_TRUE(gives(archive_of(block), text)) << "seed " << seed;
+    for (const bool adaptive : {false, true}) {
+      const BlockBuilder block = BlockBuilder().add_model(text, adaptive);
+      const std::uint16_t contract = adaptive ? archive::kContractAdaptive : archive::kContractSoftmax;
+      ASSERT_EQ(block.text(), text);
+      ASSERT_TRUE(gives(archive_of(block, contract), text)) << "seed " << seed << ", contract " << contract;
+    }
   }
 }
 
@@ -934,10 +1010,11 @@ TEST(Codec, EveryTruncationOfAnArchiveIsSeen) {
 }
 
 // Not chance but malice: hashes fit. What comes out is then the right text or an error, never another text.
-TEST(Codec, AChangedBlockWithTheRightHashNeverDecodesToAnotherText) {
+void expect_no_other_text(bool adaptive) {
+  const std::uint16_t contract = adaptive ? archive::kContractAdaptive : archive::kContractSoftmax;
   const BlockBuilder block =
       BlockBuilder()
-          .add_model("The lazy dog.")
+          .add_model("The lazy dog.", adaptive)
           .add_raw("raw")
           .add_zstd(std::string(64, 'z'))
           .add_brotli("Once upon a time, there was a model that knew what comes next, and what comes after that.");
@@ -947,7 +1024,7 @@ TEST(Codec, AChangedBlockWithTheRightHashNeverDecodesToAnotherText) {
     ByteVector changed = bytes;
     changed[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
     reseal(changed);
-    const Decompressed result = decompress(archive_of(header_of_builtin(), {changed}, {block.text().size()}));
+    const Decompressed result = decompress(archive_of(header_of_builtin(contract), {changed}, {block.text().size()}));
     if (result.status == TACIT_OK) {
       EXPECT_EQ(result.text, block.text()) << bit;
     } else {
@@ -956,6 +1033,11 @@ TEST(Codec, AChangedBlockWithTheRightHashNeverDecodesToAnotherText) {
     }
   }
   EXPECT_GT(refused, 8 * bytes.size() * 3 / 4) << "only the last bits of a code may mean nothing";
+}
+
+TEST(Codec, AChangedBlockWithTheRightHashNeverDecodesToAnotherText) {
+  expect_no_other_text(false);
+  expect_no_other_text(true);
 }
 
 void expect_damaged_block(const BlockBuilder& block, const char* what) { expect_damaged(archive_of(block), what); }
@@ -1036,6 +1118,22 @@ TEST(Codec, AnArchiveThatAsksForTooMuchMemoryIsRefused) {
       << result.error;
   EXPECT_TRUE(result.error.ends_with("bytes of keys and values each, expected at most 4294967296 in all"))
       << result.error;
+}
+
+// Experts remember every symbol of a block: that is the first thing looked at, before the lanes' caches.
+TEST(Codec, ABlockOfMoreSymbolsThanExpertsRememberIsRefused) {
+  const std::string long_claim(limits::kBlockBytesMax, ' ');
+  const ByteVector code(8, 0);
+  for (const std::uint32_t window : {256u, limits::kWindowMax}) {
+    archive::Header header = header_of_builtin(archive::kContractAdaptive);
+    header.window = window;
+    BlockBuilder block;
+    block.add(archive::Method::kModel, code, long_claim, limits::kHistorySymbolsMax - 2);
+    for (int i = 0; i < 3; ++i) block.add(archive::Method::kModel, code, "", 1);
+    const Decompressed result = decompress(archive_of(header, {block.bytes()}, {long_claim.size()}));
+    EXPECT_EQ(result.status, TACIT_DAMAGED);
+    EXPECT_EQ(result.error, "block 0 (offset 66): block: found 2097153 symbols, expected at most 2097152");
+  }
 }
 
 TEST(Codec, OptionsThatAskForTooMuchMemoryAreRefused) {

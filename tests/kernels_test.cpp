@@ -15,6 +15,7 @@
 #include "kernels/reference.h"
 #include "numeric/double_math.h"
 #include "numeric/exp.h"
+#include "numeric/fast_log.h"
 #include "numeric/float_formats.h"
 
 namespace tacit::kernels {
@@ -287,6 +288,39 @@ TEST(Numeric, ExpIsCloseToTheRealOne) {
   EXPECT_EQ(numeric::exp(-std::numeric_limits<float>::infinity()), 0.0f);
   EXPECT_TRUE(numeric::is_finite(numeric::exp(1e30f)));
   EXPECT_TRUE(std::isnan(numeric::exp(std::numeric_limits<float>::quiet_NaN())));
+}
+
+TEST(Numeric, FastLogIsCloseToTheLogarithmAtEveryMagnitude) {
+  const numeric::FastLog& ln = numeric::FastLog::instance();
+  std::mt19937_64 random(18);
+  std::uniform_real_distribution<double> mantissa(1.0, 2.0);
+  for (int exponent = -1022; exponent <= 1023; ++exponent) {
+    for (int i = 0; i < 200; ++i) {
+      const double x = std::ldexp(mantissa(random), exponent);
+      const double expected = std::log(x);
+      ASSERT_NEAR(ln(x), expected, 1e-9 + std::abs(expected) * 1e-15) << x;
+    }
+  }
+  for (int i = 0; i <= 128 * 64; ++i) {  // the edges of the table's parts among them
+    const double x = 1.0 + i / (128.0 * 64.0);
+    ASSERT_NEAR(ln(x), std::log(x), 1e-9) << x;
+  }
+}
+
+TEST(Numeric, FastLogHasTheSameBitsEverywhere) {
+  const numeric::FastLog& ln = numeric::FastLog::instance();
+  std::mt19937_64 random(19);
+  std::uint64_t hash = 0;
+  for (int i = 0; i < 100000; ++i) {
+    const std::uint64_t bits = (random() >> 12) | (1 + random() % 2046) << 52;
+    hash = (hash ^ std::bit_cast<std::uint64_t>(ln(std::bit_cast<double>(bits)))) * 0x9e3779b97f4a7c15;
+    hash ^= hash >> 32;
+  }
+  EXPECT_EQ(hash, 615804553376797064u);
+  EXPECT_EQ(ln(0.5), -0x1.62e42fef25354p-1);
+  EXPECT_EQ(ln(1e-7), -0x1.01e3b843ea9f4p+4);
+  EXPECT_EQ(ln(1.0), 0x1.f9a6d8p-35);
+  EXPECT_EQ(ln(10.0), 0x1.26bb1bbb624b7p+1);
 }
 
 TEST(Numeric, DoubleFunctionsAreCloseToTheRealOnes) {

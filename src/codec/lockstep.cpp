@@ -209,11 +209,11 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
     step_count = std::max(step_count, port.symbol_count());
     symbol_count += port.symbol_count();
   }
-  TACIT_TRY(reserve_caches(ports.size(), step_count, Port::kExcess));
   if (context_.adaptive && symbol_count > limits::kHistorySymbolsMax) {
     return Error{Port::kExcess, "block: found " + std::to_string(symbol_count) + " symbols, expected at most " +
                                     std::to_string(limits::kHistorySymbolsMax)};
   }
+  TACIT_TRY(reserve_caches(ports.size(), step_count, Port::kExcess));
   std::optional<AdaptivePredictor> predictor;
   if (context_.adaptive) predictor.emplace(symbol_counts);
   auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()),

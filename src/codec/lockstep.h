@@ -53,12 +53,12 @@ class Lockstep {
   static std::uint64_t lane_bytes(const Config& config, std::uint32_t window);
 
   // One code stream for each strip. Errors: kModel where a logit is not finite; kUsage where the lanes' caches exceed
-  // limits::kCacheBytesMax; the observer's.
+  // limits::kCacheBytesMax, or experts would have to remember more than limits::kHistorySymbolsMax; the observer's.
   Result<std::vector<ByteVector>> encode(std::span<const std::span<const TokenId>> strips,
                                          const LockstepObserver& observer);
 
-  // The inverse. Errors: kModel as above; kDamaged where a code stream is longer than its symbols need, or where the
-  // lanes' caches exceed the limit; the observer's.
+  // The inverse. Errors: kModel as above; kDamaged where a code stream is longer than its symbols need, or where
+  // one of the limits is exceeded; the observer's.
   Result<std::vector<std::vector<TokenId>>> decode(std::span<const CodedStrip> strips,
                                                    const LockstepObserver& observer);
 

@@ -277,7 +277,7 @@ void LanePrediction::prepare_rest() {
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     if (!is_guess(i)) evidence_sum = evidence_sum + candidates_[i].evidence * unit;
   }
-  const double room = kRestMax - static_cast<double>(base_total_);
+  const double room = std::max(kRestMax - static_cast<double>(base_total_), 0.0);  // a flat 2^20 leaves none
   const double scale = evidence_sum > room ? room / evidence_sum : 1.0;
   rest_candidates_.clear();
   rest_candidates_total_ = 0;
