@@ -4,7 +4,7 @@ BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build libzstd-dev libbrotli-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev \
             python3 python3-numpy python3-xxhash python3-zstandard python3-brotli gzip xz-utils zstd brotli
 
-.PHONY: demo test build setup install fuzz bench clean
+.PHONY: demo test test-training build setup install fuzz bench clean
 
 demo: build
 	scripts/demo.sh $(BUILD)/cli/tacit
@@ -36,6 +36,10 @@ bench: build
 	@scripts/install_packages.sh zpaq
 	$(BUILD)/bench/tacit_peak
 	python3 bench/ratios.py $(BUILD)/cli/tacit examples/*.txt
+
+# The recipe of the built-in model, from records to an archive, on a small part of the data: installs PyTorch into build/training.
+test-training: build
+	$(MAKE) -C training smoke
 
 clean:
 	rm -rf build
