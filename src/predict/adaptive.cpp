@@ -124,8 +124,6 @@ void LanePrediction::predict(const History& history, const AdaptiveWeights& weig
   candidates_.clear();
   candidate_symbols_.clear();
   guess_records_.clear();
-  order_records_.clear();
-  match_records_.clear();
   top_symbol_ = base.most_likely();
   confidence_ = confidence_bucket(candidates_[candidate_of(top_symbol_)].model);
   gather(history, buckets, place);
@@ -325,11 +323,11 @@ void LanePrediction::finish(std::uint32_t symbol) {
     const double count = known ? static_cast<double>(candidates_[index].counts[order]) : 0.0;
     const double own = shares_[order] * (count / totals_[order]);
     p = own + (1.0 - shares_[order]) * p;
-    order_records_.push_back({share_index_[order], own / p});
+    credits_[order] = own / p;
   }
   if (match_symbol_ != kNone) {
     const double own = match_symbol_ == symbol ? match_share_ : 0.0;
-    match_records_.push_back({match_index_, own / (own + (1.0 - match_share_) * p)});
+    match_credit_ = own / (own + (1.0 - match_share_) * p);
   }
   if (order_count_ == 0) {
     run_ /= 2;
@@ -343,8 +341,10 @@ void LanePrediction::learn(AdaptiveWeights& weights) const {
     follow(share, credit, kShareRateMin);
     share.value = std::clamp(share.value, kShareMin, 1.0 - kShareMin);
   };
-  for (const ShareRecord& record : order_records_) learn_share(weights.order_shares[record.index], record.credit);
-  for (const ShareRecord& record : match_records_) learn_share(weights.match_shares[record.index], record.credit);
+  for (std::size_t order = 0; order < order_count_; ++order) {
+    learn_share(weights.order_shares[share_index_[order]], credits_[order]);
+  }
+  if (match_symbol_ != kNone) learn_share(weights.match_shares[match_index_], match_credit_);
   for (const GuessRecord& record : guess_records_) {
     const double error = kMixerRate * ((record.right ? 1.0 : 0.0) - record.probability);
     AdaptiveWeights::Mixer& a = weights.mixers_by_evidence[record.by_evidence];

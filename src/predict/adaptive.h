@@ -85,10 +85,6 @@ class LanePrediction {
     double probability;
     bool right;
   };
-  struct ShareRecord {
-    std::uint32_t index;
-    double credit;  // the expert's part in the probability that the symbol got
-  };
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
   // Its place among the candidates, where it may be new.
@@ -117,6 +113,7 @@ class LanePrediction {
   std::array<std::uint32_t, kOrderCount> best_{};
   std::array<std::uint32_t, kOrderCount> share_index_{};
   std::array<double, kOrderCount> shares_{};
+  std::array<double, kOrderCount> credits_{};  // each order's part in the probability that the symbol got
   double model_share_ = 1;
 
   std::uint32_t match_place_ = History::kNowhere;
@@ -124,6 +121,7 @@ class LanePrediction {
   std::uint32_t match_symbol_ = kNone;
   std::uint32_t match_index_ = 0;
   double match_share_ = 0;
+  double match_credit_ = 0;
   std::uint32_t run_ = 0;  // how well the longest context did lately
 
   std::array<std::size_t, kGuessesMax> guesses_{};  // candidates
@@ -142,8 +140,6 @@ class LanePrediction {
   std::uint64_t rest_candidates_total_ = 0;
 
   std::vector<GuessRecord> guess_records_;
-  std::vector<ShareRecord> order_records_;
-  std::vector<ShareRecord> match_records_;
 };
 
 // All lanes of a block.
