@@ -32,6 +32,7 @@ tacit_options Engine::options() const {
   options.window = coding.window;
   options.lane_count = coding.lane_count;
   options.skip_verification = coding.skip_verification ? 1 : 0;
+  if (request_.sampler_is_stated) options.sampler = &request_.sampler;
   options.overwrite = request_.output.force ? 1 : 0;
   return options;
 }

@@ -61,6 +61,35 @@ EncodingFlags add_encoding(CLI::App& app, CodingOptions& coding, CLI::Option* re
   return added;
 }
 
+// How tokens are drawn, or were.
+void add_sampler(CLI::App& app, Request& request) {
+  tacit_sampler& sampler = request.sampler;
+  const auto add = [&]<class T>(const char* name, T& value, const char* description, const char* type) {
+    const auto set = [&request, &value](const T& given) {
+      value = given;
+      request.sampler_is_stated = true;
+    };
+    app.add_option_function<T>(name, set, description)->type_name(type);
+  };
+  add("--temperature", sampler.temperature, "0: always the most likely token (default 1)", "X");
+  add("--top-k", sampler.top_k, "keep the K most likely; 0, the default: all", "K");
+  add("--top-p", sampler.top_p, "keep the most likely that hold P together (default 1: all)", "P");
+  add("--min-p", sampler.min_p, "keep those at least P times as likely as the best (default 0)", "P");
+  add("--typical-p", sampler.typical_p, "keep those nearest to the entropy that hold P together\n(default 1: all)", "P");
+  add("--repetition-penalty", sampler.repetition_penalty, "divide (negative: multiply) the logits of tokens\nthat occurred (default 1)",
+      "X");
+  add("--presence-penalty", sampler.presence_penalty, "take X from the logits of tokens that occurred", "X");
+  add("--frequency-penalty", sampler.frequency_penalty, "likewise, times how often they occurred", "X");
+  add("--penalty-window", sampler.penalty_window, "tokens of the past that penalties look at; 0, the default: all", "N");
+  app.add_flag_callback(
+      "--temperature-last",
+      [&request] {
+        request.sampler.order = TACIT_TEMPERATURE_LAST;
+        request.sampler_is_stated = true;
+      },
+      "filters before temperature, as llama.cpp does;\nwithout it after, as transformers and vLLM do");
+}
+
 void add_eval(CLI::App& app, Request& request) {
   app.add_option("--tokens", request.eval.tokens_path, "token ids, as a JSON list or {\"tokens\": list}; - is stdin")
       ->type_name("IDS.json")
@@ -75,14 +104,8 @@ void add_generate(CLI::App& app, Request& request) {
   GenerateOptions& generate = request.generate;
   app.add_option("--prompt", generate.prompt, "text to go on from")->type_name("TEXT");
   app.add_option("-n,--tokens", generate.token_count, "tokens to write (default 256)")->type_name("N");
-  app.add_option("--temperature", generate.sampler.temperature, "0: always the most likely token (default 1)")
-      ->type_name("X");
-  app.add_option("--top-k", generate.sampler.top_k, "keep the K most likely; 0, the default: all")->type_name("K");
-  app.add_option("--top-p", generate.sampler.top_p, "keep the most likely that hold P together (default 1: all)")
-      ->type_name("P");
-  app.add_option("--min-p", generate.sampler.min_p, "keep those at least P times as likely as the best (default 0)")
-      ->type_name("P");
-  app.add_option("--seed", generate.sampler.seed, "the same seed gives the same text (default 0)")->type_name("N");
+  add_sampler(app, request);
+  app.add_option("--seed", request.sampler.seed, "the same seed gives the same text (default 0)")->type_name("N");
   app.add_flag("--stop-at-eos", generate.stop_at_eos,
                "stop where the model draws its end-of-text token;\nwithout it another text follows, after a blank line");
   add_window(app, request.coding, "tokens of context; 0, the default: as the model says");
@@ -92,6 +115,7 @@ void add_compress_options(CLI::App& app, Request& request, ParsedFlags& flags) {
   add_model(app, request);
   const OutputFlags output = add_output(app, request.output, flags);
   add_encoding(app, request.coding, output.remove_source);
+  add_sampler(app, request);
   add_engine(app, request.coding);
   add_reports(app, request);
 }

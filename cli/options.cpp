@@ -124,7 +124,7 @@ std::variant<Request, ExitCode> finish(Request request, const ParsedFlags& flags
 std::variant<Request, ExitCode> parse_command_line(int argc, const char* const* argv) {
   Request request;
   ParsedFlags flags;
-  tacit_sampler_init(&request.generate.sampler);
+  tacit_sampler_init(&request.sampler);
   const CommandEntry* entry = argc > 1 ? find_command(argv[1]) : nullptr;
   CLI::App app;
   app.allow_extras();

@@ -36,7 +36,6 @@ struct EvalOptions {
 };
 
 struct GenerateOptions {
-  tacit_sampler sampler{};
   std::string prompt;
   std::size_t token_count = 256;
   bool stop_at_eos = false;
@@ -48,6 +47,8 @@ struct Request {
   std::string model_path;           // "": the built-in model
   OutputOptions output;
   CodingOptions coding;
+  tacit_sampler sampler{};  // generate: to draw with; compress: that the text was drawn with
+  bool sampler_is_stated = false;
   EvalOptions eval;
   GenerateOptions generate;
   bool json = false;

@@ -568,7 +568,7 @@ TEST(Codec, LanesThatLearnFromEachOtherAreTheSameOnEveryThreadCountAndKernelSet)
     if (kernels::find_kernels(set) == nullptr) continue;
     for (const std::uint32_t threads : {1u, 2u, 5u, 9u}) {
       ThreadPool pool(threads);
-      Lockstep lockstep({(*model).model, tokenizer, *kernels::find_kernels(set), pool, 64, true});
+      Lockstep lockstep({(*model).model, tokenizer, *kernels::find_kernels(set), pool, 64, true, std::nullopt});
       const auto codes = lockstep.encode(strips, no_observer);
       ASSERT_TRUE(codes.ok());
       if (expected.empty()) expected = codes.value();
@@ -825,7 +825,7 @@ class BlockBuilder {
   // `adaptive`: as the block's only model segment, since those learn from each other.
   BlockBuilder& add_model(std::string_view text, bool adaptive = false) {
     ThreadPool pool(1);
-    Lockstep lockstep({model_->model, *model_->tokenizer, *kernels::find_kernels(""), pool, 256, adaptive});
+    Lockstep lockstep({model_->model, *model_->tokenizer, *kernels::find_kernels(""), pool, 256, adaptive, std::nullopt});
     const std::vector<TokenId> symbols = model_->tokenizer->encode(span_of(text));
     const std::span<const TokenId> strip = symbols;
     const auto codes = lockstep.encode({&strip, 1}, [](const LockstepState&) { return Status(); });

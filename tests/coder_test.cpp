@@ -527,8 +527,8 @@ std::vector<float> logits_of(const std::vector<double>& probabilities) {
 }
 
 SamplerSettings with_top_k(std::uint32_t top_k) { return {.top_k = top_k}; }
-SamplerSettings with_top_p(double top_p) { return {.top_p = top_p}; }
-SamplerSettings with_min_p(double min_p) { return {.min_p = min_p}; }
+SamplerSettings with_top_p(float top_p) { return {.top_p = top_p}; }
+SamplerSettings with_min_p(float min_p) { return {.min_p = min_p}; }
 
 using Tokens = std::set<std::int32_t>;
 
@@ -547,7 +547,7 @@ TEST(Sampler, GreedyIsTheMostLikelyTokenAndOfEqualOnesTheFirst) {
 }
 
 TEST(Sampler, GreedyHeedsTheOtherSettingsAsLittleAsTheSeed) {
-  EXPECT_EQ(draw({.temperature = 0, .top_k = 3, .top_p = 0.99, .min_p = 0.01}, 9, kFour, 50),
+  EXPECT_EQ(draw({.temperature = 0, .top_k = 3, .top_p = 0.99f, .min_p = 0.01f}, 9, kFour, 50),
             std::vector<std::int32_t>(50, 1));
 }
 
@@ -555,7 +555,7 @@ TEST(Sampler, TheSameSeedGivesTheSameTokens) {
   Random random(21);
   const std::vector<float> logits = random_logits(random, 500, 2);
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    const SamplerSettings settings{.temperature = 0.8, .top_k = 200, .top_p = 0.95, .min_p = 0.001};
+    const SamplerSettings settings{.temperature = 0.8f, .top_k = 200, .top_p = 0.95f, .min_p = 0.001f};
     EXPECT_EQ(draw(settings, seed, logits, 200), draw(settings, seed, logits, 200));
     EXPECT_NE(draw(settings, seed, logits, 200), draw(settings, seed + 1, logits, 200));
   }
@@ -572,7 +572,7 @@ TEST(Sampler, EveryKernelSetDrawsTheSame) {
   const std::vector<float> logits = random_logits(random, 777, 3);
   std::vector<std::vector<std::int32_t>> draws;
   for (const kernels::Kernels* set : every_set()) {
-    auto sampler = Sampler::create({.temperature = 0.7, .top_p = 0.9}, 5, std::vector<bool>(777, false), *set);
+    auto sampler = Sampler::create({.temperature = 0.7f, .top_p = 0.9f}, 5, std::vector<bool>(777, false), *set);
     ASSERT_TRUE(sampler.ok());
     auto& tokens = draws.emplace_back();
     for (int i = 0; i < 500; ++i) tokens.push_back(sampler.value().draw(logits.data()).value());
@@ -587,87 +587,42 @@ TEST(Sampler, TopKKeepsTheKMostLikely) {
   EXPECT_EQ(kept(with_top_k(3), kFour), (Tokens{0, 1, 3}));
   EXPECT_EQ(kept(with_top_k(4), kFour), (Tokens{0, 1, 2, 3}));
   EXPECT_EQ(kept(with_top_k(4000000000u), kFour), (Tokens{0, 1, 2, 3}));
-  EXPECT_EQ(kept(with_top_k(2), std::vector<float>(5, 1.5f)), (Tokens{0, 1})) << "ties go to the lower id";
+  EXPECT_EQ(kept(with_top_k(2), std::vector<float>(5, 1.5f)), (Tokens{0, 1, 2, 3, 4})) << "equal ones are kept together";
 }
 
 TEST(Sampler, TopPKeepsTheFewestThatHoldTheProbability) {
   EXPECT_EQ(kept(with_top_p(1), kFour), (Tokens{0, 1, 2, 3}));
   EXPECT_EQ(kept(with_top_p(0), kFour), (Tokens{1}));
-  EXPECT_EQ(kept(with_top_p(0.499), kFour), (Tokens{1}));
-  EXPECT_EQ(kept(with_top_p(0.501), kFour), (Tokens{1, 3}));
-  EXPECT_EQ(kept(with_top_p(0.799), kFour), (Tokens{1, 3}));
-  EXPECT_EQ(kept(with_top_p(0.801), kFour), (Tokens{0, 1, 3}));
-  EXPECT_EQ(kept(with_top_p(0.949), kFour), (Tokens{0, 1, 3}));
-  EXPECT_EQ(kept(with_top_p(0.951), kFour), (Tokens{0, 1, 2, 3}));
-  EXPECT_EQ(kept(with_top_p(0.5), std::vector<float>(4, -3.0f)), (Tokens{0, 1})) << "exactly half is enough";
+  EXPECT_EQ(kept(with_top_p(0.499f), kFour), (Tokens{1}));
+  EXPECT_EQ(kept(with_top_p(0.501f), kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept(with_top_p(0.799f), kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept(with_top_p(0.801f), kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept(with_top_p(0.949f), kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept(with_top_p(0.951f), kFour), (Tokens{0, 1, 2, 3}));
+  EXPECT_EQ(kept(with_top_p(0.5f), std::vector<float>(4, -3.0f)), (Tokens{0, 1, 2, 3})) << "likewise";
+  EXPECT_EQ(kept(with_top_p(0.5f), logits_of({0.25, 0.5, 0.25})), (Tokens{1})) << "exactly half is enough";
 }
 
 TEST(Sampler, MinPKeepsWhatIsLikelyEnoughBesideTheMostLikely) {
   EXPECT_EQ(kept(with_min_p(0), kFour), (Tokens{0, 1, 2, 3}));
-  EXPECT_EQ(kept(with_min_p(0.09), kFour), (Tokens{0, 1, 2, 3}));
-  EXPECT_EQ(kept(with_min_p(0.11), kFour), (Tokens{0, 1, 3}));
-  EXPECT_EQ(kept(with_min_p(0.29), kFour), (Tokens{0, 1, 3}));
-  EXPECT_EQ(kept(with_min_p(0.31), kFour), (Tokens{1, 3}));
-  EXPECT_EQ(kept(with_min_p(0.59), kFour), (Tokens{1, 3}));
-  EXPECT_EQ(kept(with_min_p(0.61), kFour), (Tokens{1}));
+  EXPECT_EQ(kept(with_min_p(0.09f), kFour), (Tokens{0, 1, 2, 3}));
+  EXPECT_EQ(kept(with_min_p(0.11f), kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept(with_min_p(0.29f), kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept(with_min_p(0.31f), kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept(with_min_p(0.59f), kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept(with_min_p(0.61f), kFour), (Tokens{1}));
   EXPECT_EQ(kept(with_min_p(1), kFour), (Tokens{1}));
   EXPECT_EQ(kept(with_min_p(1), {2, 5, 5, 1}), (Tokens{1, 2}));
 }
 
 TEST(Sampler, SettingsApplyInTheStatedOrder) {
   // Of the two that top_k keeps, the first has 5/8: enough for a top_p that it would miss among all four.
-  EXPECT_EQ(kept({.top_k = 2, .top_p = 0.6}, kFour), (Tokens{1}));
+  EXPECT_EQ(kept({.top_k = 2, .top_p = 0.6f}, kFour), (Tokens{1}));
   // At temperature 2 the shares are 0.39, 0.30, 0.21, 0.12; at 1/2 they are 0.68, 0.25, 0.06, 0.007.
-  EXPECT_EQ(kept({.temperature = 2, .top_p = 0.501}, kFour), (Tokens{1, 3}));
-  EXPECT_EQ(kept({.temperature = 2, .top_p = 0.799}, kFour), (Tokens{0, 1, 3}));
-  EXPECT_EQ(kept({.temperature = 0.5, .top_p = 0.66}, kFour), (Tokens{1}));
-  EXPECT_EQ(kept({.temperature = 2, .min_p = 0.54}, kFour), (Tokens{0, 1, 3}));
-}
-
-TEST(Sampler, RefusesSettingsThatMakeNoSense) {
-  const double nan = std::numeric_limits<double>::quiet_NaN();
-  const double infinity = std::numeric_limits<double>::infinity();
-  const auto refusal = [](const SamplerSettings& settings, std::vector<bool> excluded = {false}) {
-    const auto sampler = make_sampler(settings, 1, std::move(excluded));
-    EXPECT_FALSE(sampler.ok());
-    if (sampler.ok()) return std::string();
-    EXPECT_EQ(sampler.error().code, ErrorCode::kUsage);
-    return sampler.error().message;
-  };
-  for (const double bad : {-1.0, -1e-9, 100.1, nan, infinity, -infinity}) {
-    EXPECT_NE(refusal({.temperature = bad}).find("temperature: found "), std::string::npos) << bad;
-  }
-  for (const double bad : {-1e-9, 1.0000001, 90.0, nan, infinity}) {
-    EXPECT_NE(refusal(with_top_p(bad)).find("top_p: found "), std::string::npos) << bad;
-    EXPECT_NE(refusal(with_min_p(bad)).find("min_p: found "), std::string::npos) << bad;
-  }
-  EXPECT_FALSE(refusal({}, {}).empty());
-  EXPECT_FALSE(refusal({}, {true, true}).empty());
-}
-
-TEST(Sampler, NeverDrawsExcludedTokens) {
-  const std::vector<bool> excluded = {false, true, false, false};
-  EXPECT_EQ(kept({}, kFour, excluded), (Tokens{0, 2, 3}));
-  EXPECT_EQ(kept({.temperature = 0}, kFour, excluded), (Tokens{3}));
-  EXPECT_EQ(kept(with_top_k(2), kFour, excluded), (Tokens{0, 3}));
-  EXPECT_EQ(kept(with_top_p(0.61), kFour, excluded), (Tokens{0, 3})) << "shares are those of the others: 0.6, 0.3, 0.1";
-  EXPECT_EQ(kept(with_top_p(0.59), kFour, excluded), (Tokens{3}));
-  EXPECT_EQ(kept(with_min_p(0.49), kFour, excluded), (Tokens{0, 3}));
-  EXPECT_EQ(kept({}, kFour, {true, true, false, true}), (Tokens{2}));
-}
-
-TEST(Sampler, ALogitThatIsNotFiniteIsAnError) {
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
-                          -std::numeric_limits<float>::infinity()}) {
-    for (const double temperature : {0.0, 1.0}) {
-      auto sampler = make_sampler({.temperature = temperature}, 1, std::vector<bool>(3, false));
-      ASSERT_TRUE(sampler.ok());
-      const std::vector<float> logits = {1, bad, 2};
-      const auto token = sampler.value().draw(logits.data());
-      ASSERT_FALSE(token.ok());
-      EXPECT_EQ(token.error().code, ErrorCode::kModel);
-    }
-  }
+  EXPECT_EQ(kept({.temperature = 2, .top_p = 0.501f}, kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept({.temperature = 2, .top_p = 0.799f}, kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept({.temperature = 0.5f, .top_p = 0.66f}, kFour), (Tokens{1}));
+  EXPECT_EQ(kept({.temperature = 2, .min_p = 0.54f}, kFour), (Tokens{0, 1, 3}));
 }
 
 // Pearson's statistic of `tokens` against the softmax of logits / temperature over the tokens not excluded.
@@ -688,11 +643,118 @@ double chi_square(const std::vector<std::int32_t>& tokens, const std::vector<flo
   return sum;
 }
 
+TEST(Sampler, TypicalPKeepsTheTokensNearestToTheEntropy) {
+  // The entropy is 1.142 nats, the tokens' information 1.897, 0.693, 2.996, 1.204: nearest first 3, 1, 0, 2.
+  EXPECT_EQ(kept({.typical_p = 0}, kFour), (Tokens{3}));
+  EXPECT_EQ(kept({.typical_p = 0.29f}, kFour), (Tokens{3}));
+  EXPECT_EQ(kept({.typical_p = 0.31f}, kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept({.typical_p = 0.79f}, kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept({.typical_p = 0.81f}, kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept({.typical_p = 1}, kFour), (Tokens{0, 1, 2, 3}));
+  // Entropy 1.76: information 0.92 and 2.21, so that the most likely token is the last to come.
+  const std::vector<float> peaked = logits_of({0.4, 0.11, 0.12, 0.13, 0.12, 0.12});
+  EXPECT_EQ(kept({.typical_p = 0.25f}, peaked), (Tokens{2, 3, 4, 5})) << "0.13, then three that are equal";
+}
+
+TEST(Sampler, FiltersComeBeforeOrAfterTheTemperature) {
+  using Order = SamplerSettings::Order;
+  // At temperature 2 the two most likely hold 0.69, at 1 0.8.
+  EXPECT_EQ(kept({.temperature = 2, .top_p = 0.75f}, kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept({.temperature = 2, .top_p = 0.75f, .order = Order::kTemperatureLast}, kFour), (Tokens{1, 3}));
+  EXPECT_EQ(kept({.temperature = 2, .min_p = 0.5f}, kFour), (Tokens{0, 1, 3}));
+  EXPECT_EQ(kept({.temperature = 2, .min_p = 0.5f, .order = Order::kTemperatureLast}, kFour), (Tokens{1, 3}));
+  // typical_p before top_p leaves it 3, 1: then 1 has 5/8. Behind it: 1 and 3 stay, of which 3 is the nearer.
+  EXPECT_EQ(kept({.top_p = 0.6f, .typical_p = 0.5f, .order = Order::kTemperatureLast}, kFour), (Tokens{1}));
+  EXPECT_EQ(kept({.top_p = 0.6f, .typical_p = 0.3f}, kFour), (Tokens{1}));
+  // What is kept is drawn at the temperature.
+  const auto tokens = draw({.temperature = 0.5f, .top_k = 2, .order = Order::kTemperatureLast}, 5, kFour, 20000);
+  EXPECT_LT(chi_square(tokens, kFour, 0.5, {true, false, true, false}), 25);
+}
+
+TEST(Sampler, PenaltiesChangeTheLogitsOfWhatOccurred) {
+  const std::vector<float> logits = {3, 2, -1, -1.5f};
+  const auto order_after = [&](SamplerSettings settings, const std::vector<TokenId>& past) {
+    settings.temperature = 0;
+    auto sampler = make_sampler(settings, 1, std::vector<bool>(4, false));
+    for (const TokenId token : past) sampler.value().note(token);
+    std::vector<TokenId> drawn;
+    for (int i = 0; i < 4; ++i) drawn.push_back(sampler.value().draw(logits.data()).value());
+    return drawn;
+  };
+  using Drawn = std::vector<TokenId>;
+  EXPECT_EQ(order_after({}, {0}), (Drawn{0, 0, 0, 0}));
+  EXPECT_EQ(order_after({.repetition_penalty = 1.6f}, {}), (Drawn{0, 1, 0, 0})) << "3 becomes 1.875, 2 becomes 1.25";
+  EXPECT_EQ(order_after({.repetition_penalty = 1.6f}, {0}), (Drawn{1, 0, 0, 0}));
+  EXPECT_EQ(order_after({.presence_penalty = 1.5f}, {0, 0, 0}), (Drawn{1, 0, 0, 0}));
+  EXPECT_EQ(order_after({.frequency_penalty = 0.6f}, {0, 0}), (Drawn{1, 0, 1, 0})) << "1.8 and 2; 1.8 and 1.4; 1.2 and 1.4";
+  EXPECT_EQ(order_after({.presence_penalty = 1.5f, .penalty_window = 1}, {0}), (Drawn{1, 0, 1, 0}));
+  // Negative logits are multiplied: -1 becomes -2, below -1.5.
+  auto sampler = make_sampler({.temperature = 0, .repetition_penalty = 2}, 1, {true, true, false, false});
+  sampler.value().note(2);
+  EXPECT_EQ(sampler.value().draw(logits.data()).value(), 3);
+  sampler.value().forget();
+  EXPECT_EQ(sampler.value().draw(logits.data()).value(), 2);
+}
+
+TEST(Sampler, RefusesSettingsThatMakeNoSense) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  const auto refusal = [](const SamplerSettings& settings, std::vector<bool> excluded = {false}) {
+    const auto sampler = make_sampler(settings, 1, std::move(excluded));
+    EXPECT_FALSE(sampler.ok());
+    if (sampler.ok()) return std::string();
+    EXPECT_EQ(sampler.error().code, ErrorCode::kUsage);
+    return sampler.error().message;
+  };
+  for (const float bad : {-1.0f, -1e-9f, 100.1f, nan, infinity, -infinity}) {
+    EXPECT_NE(refusal({.temperature = bad}).find("temperature: found "), std::string::npos) << bad;
+  }
+  for (const float bad : {-1e-9f, 1.0000001f, 90.0f, nan, infinity}) {
+    EXPECT_NE(refusal(with_top_p(bad)).find("top_p: found "), std::string::npos) << bad;
+    EXPECT_NE(refusal(with_min_p(bad)).find("min_p: found "), std::string::npos) << bad;
+    EXPECT_NE(refusal({.typical_p = bad}).find("typical_p: found "), std::string::npos) << bad;
+  }
+  for (const float bad : {0.0f, -1.0f, 100.1f, nan, infinity}) {
+    EXPECT_NE(refusal({.repetition_penalty = bad}).find("repetition_penalty: found "), std::string::npos) << bad;
+  }
+  for (const float bad : {-100.1f, 100.1f, nan, infinity, -infinity}) {
+    EXPECT_NE(refusal({.presence_penalty = bad}).find("presence_penalty: found "), std::string::npos) << bad;
+    EXPECT_NE(refusal({.frequency_penalty = bad}).find("frequency_penalty: found "), std::string::npos) << bad;
+  }
+  EXPECT_FALSE(refusal({}, {}).empty());
+  EXPECT_FALSE(refusal({}, {true, true}).empty());
+}
+
+TEST(Sampler, NeverDrawsExcludedTokens) {
+  const std::vector<bool> excluded = {false, true, false, false};
+  EXPECT_EQ(kept({}, kFour, excluded), (Tokens{0, 2, 3}));
+  EXPECT_EQ(kept({.temperature = 0}, kFour, excluded), (Tokens{3}));
+  EXPECT_EQ(kept(with_top_k(2), kFour, excluded), (Tokens{0, 3}));
+  EXPECT_EQ(kept(with_top_p(0.61f), kFour, excluded), (Tokens{0, 3})) << "shares are those of the others: 0.6, 0.3, 0.1";
+  EXPECT_EQ(kept(with_top_p(0.59f), kFour, excluded), (Tokens{3}));
+  EXPECT_EQ(kept(with_min_p(0.49f), kFour, excluded), (Tokens{0, 3}));
+  EXPECT_EQ(kept({}, kFour, {true, true, false, true}), (Tokens{2}));
+}
+
+TEST(Sampler, ALogitThatIsNotFiniteIsAnError) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    for (const float temperature : {0.0f, 1.0f}) {
+      auto sampler = make_sampler({.temperature = temperature}, 1, std::vector<bool>(3, false));
+      ASSERT_TRUE(sampler.ok());
+      const std::vector<float> logits = {1, bad, 2};
+      const auto token = sampler.value().draw(logits.data());
+      ASSERT_FALSE(token.ok());
+      EXPECT_EQ(token.error().code, ErrorCode::kModel);
+    }
+  }
+}
+
 TEST(Sampler, DrawsEachTokenAsOftenAsTheSoftmaxSays) {
   Random random(23);
   std::vector<bool> excluded(30, false);
   for (const std::size_t hidden : {4u, 11u, 29u}) excluded[hidden] = true;
-  for (const double temperature : {0.6, 1.0, 1.7}) {
+  for (const float temperature : {0.6f, 1.0f, 1.7f}) {
     const std::vector<float> logits = random_logits(random, 30, 1.2f);
     const auto tokens = draw({.temperature = temperature}, 77, logits, 200000, excluded);
     // 26 degrees of freedom: one right sampler in a million would be above 76.
@@ -716,7 +778,7 @@ TEST(Sampler, GreedySeesTheSmallestDifference) {
 }
 
 TEST(Sampler, AnyAcceptedTemperatureCanBeDrawnWith) {
-  for (const double temperature : {1e-300, 1e-40, 1e-37}) {
+  for (const float temperature : {1e-45f, 1e-40f, 1e-37f}) {
     EXPECT_EQ(kept({.temperature = temperature}, {1, 50, 3}), (Tokens{1})) << temperature;
   }
 }

@@ -258,11 +258,24 @@ TEST_P(EveryKernelSet, CountsFrequenciesLikeTheReference) {
   for (std::uint32_t count = 1; count <= 300; ++count) {
     const std::vector<float> logits = hostile_floats(count, random, false);
     std::vector<std::uint32_t> f[2] = {std::vector<std::uint32_t>(count), std::vector<std::uint32_t>(count)};
-    const std::uint64_t total = reference().frequencies(logits.data(), count, f[0].data());
-    EXPECT_EQ(total, set().frequencies(logits.data(), count, f[1].data()));
-    EXPECT_EQ(total, set().sum(f[0].data(), count));
-    EXPECT_TRUE(same_bits(f[0], f[1])) << count;
-    for (const std::uint32_t frequency : f[0]) EXPECT_GE(frequency, 1u);
+    for (const float scale : {1.0f, 1.0f / 0.7f, 0.3f, 1e30f}) {
+      const std::uint64_t total = reference().frequencies(logits.data(), count, scale, f[0].data());
+      EXPECT_EQ(total, set().frequencies(logits.data(), count, scale, f[1].data()));
+      EXPECT_EQ(total, set().sum(f[0].data(), count));
+      EXPECT_TRUE(same_bits(f[0], f[1])) << count;
+      for (const std::uint32_t frequency : f[0]) EXPECT_GE(frequency, 1u);
+      EXPECT_EQ(*std::max_element(f[0].begin(), f[0].end()), kernels::kFrequencyOne);
+    }
+  }
+}
+
+TEST_P(EveryKernelSet, AScaleIsATemperature) {
+  const std::vector<float> logits = {0.0f, -1.0f, -2.5f, -20.0f};
+  std::vector<std::uint32_t> f(4);
+  set().frequencies(logits.data(), 4, 1.0f / 0.5f, f.data());
+  for (std::size_t i = 0; i < 4; ++i) {
+    const double expected = std::exp(static_cast<double>(logits[i]) / 0.5) * kernels::kFrequencyOne;
+    EXPECT_NEAR(f[i], std::max(expected, 1.0), expected * 1e-6 + 1) << i;
   }
 }
 
@@ -273,7 +286,73 @@ TEST_P(EveryKernelSet, RefusesLogitsThatAreNotFinite) {
       std::vector<float> logits(40, 1.0f);
       logits[place] = bad;
       std::vector<std::uint32_t> f(40);
-      EXPECT_EQ(set().frequencies(logits.data(), 40, f.data()), 0u) << place;
+      EXPECT_EQ(set().frequencies(logits.data(), 40, 1.0f, f.data()), 0u) << place;
+    }
+  }
+}
+
+std::vector<std::uint32_t> random_weights(std::uint32_t count, Random& random) {
+  std::vector<std::uint32_t> weights(count);
+  for (std::uint32_t& weight : weights) {
+    weight = static_cast<std::uint32_t>(random() % kernels::kFrequencyOne >> random() % 31) + 1;
+  }
+  if (count > 0) weights[random() % count] = kernels::kFrequencyOne;
+  return weights;
+}
+
+TEST_P(EveryKernelSet, MixesLikeTheReference) {
+  Random random(8);
+  std::uniform_real_distribution<float> uniform(0, 1);
+  for (std::uint32_t count = 1; count <= 200; ++count) {
+    const auto a = random_weights(count, random);
+    const auto b = random_weights(count, random);
+    std::vector<kernels::MixtureCut> cuts(4);
+    for (kernels::MixtureCut& cut : cuts) {
+      cut = {a[random() % count], a[random() % count], 0.2f * uniform(random)};
+      if (cut.lowest > cut.highest) std::swap(cut.lowest, cut.highest);
+    }
+    for (const std::vector<kernels::MixturePart>& parts : std::vector<std::vector<kernels::MixturePart>>{
+             {{a.data(), 0.01f, nullptr, 0}},
+             {{a.data(), 0, cuts.data(), 3}, {b.data(), 0.1f, cuts.data() + 1, 3}},
+             {{b.data(), 0, cuts.data(), 1}, {a.data(), 1e-9f, cuts.data(), 0}, {a.data(), 0, cuts.data() + 3, 1}}}) {
+      std::vector<std::uint32_t> f[2] = {std::vector<std::uint32_t>(count), std::vector<std::uint32_t>(count)};
+      const auto part_count = static_cast<std::uint32_t>(parts.size());
+      const std::uint64_t total = reference().mix(parts.data(), part_count, count, f[0].data());
+      EXPECT_EQ(total, set().mix(parts.data(), part_count, count, f[1].data()));
+      EXPECT_EQ(total, set().sum(f[1].data(), count));
+      EXPECT_TRUE(same_bits(f[0], f[1])) << count;
+      for (const std::uint32_t frequency : f[0]) EXPECT_GE(frequency, 1u);
+    }
+  }
+}
+
+TEST_P(EveryKernelSet, AMixtureAddsWhatEachPartGives) {
+  const std::vector<std::uint32_t> a = {kernels::kFrequencyOne, 1000, 500, 1};
+  const std::vector<std::uint32_t> b = {8, 16, kernels::kFrequencyOne, 32};
+  const kernels::MixtureCut cuts[] = {{500, 1000, 0.5f}, {1000, kernels::kFrequencyOne, 0.25f}};
+  const kernels::MixturePart parts[] = {{a.data(), 0.125f, cuts, 2}, {b.data(), 0, cuts, 0}};
+  std::vector<std::uint32_t> f(4);
+  const std::uint64_t total = set().mix(parts, 2, 4, f.data());
+  const std::vector<std::uint32_t> expected = {kernels::kFrequencyOne / 8 * 3, 875, 312, 1};
+  EXPECT_EQ(f, expected);
+  EXPECT_EQ(total, std::uint64_t{expected[0]} + 875 + 312 + 1);
+}
+
+TEST_P(EveryKernelSet, CollectsWhatLiesBetweenItsBounds) {
+  Random random(9);
+  for (std::uint32_t count = 1; count <= 200; ++count) {
+    const auto weights = random_weights(count, random);
+    for (int i = 0; i < 4; ++i) {
+      std::uint32_t lowest = weights[random() % count];
+      std::uint32_t highest = i == 0 ? kernels::kFrequencyOne * 2 - 1 : weights[random() % count];
+      if (lowest > highest) std::swap(lowest, highest);
+      std::vector<std::uint32_t> expected;
+      for (std::uint32_t token = 0; token < count; ++token) {
+        if (weights[token] >= lowest && weights[token] <= highest) expected.push_back(token);
+      }
+      std::vector<std::uint32_t> tokens(count);
+      tokens.resize(set().collect(weights.data(), count, lowest, highest, tokens.data()));
+      EXPECT_EQ(tokens, expected) << count;
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 #include <random>
 #include <string_view>
 #include <vector>
@@ -51,13 +52,13 @@ TEST(Frequencies, MostLikelyIsTheLowestOfTheLargest) {
           lowest = std::min(lowest, symbol);
         }
         ASSERT_TRUE(frequencies.set_softmax(logits.data()).ok());
-        ASSERT_EQ(frequencies.most_likely(), lowest) << set->name << ", vocabulary " << vocabulary;
+        ASSERT_EQ(most_likely(frequencies.tokens()), lowest) << set->name << ", vocabulary " << vocabulary;
       }
       for (const std::uint32_t symbol : {0u, vocabulary / 2, vocabulary - 1}) {
         std::vector<float> logits = padded(vocabulary, 1.0f);
         logits[symbol] = 1.001f;
         ASSERT_TRUE(frequencies.set_softmax(logits.data()).ok());
-        ASSERT_EQ(frequencies.most_likely(), symbol) << set->name;
+        ASSERT_EQ(most_likely(frequencies.tokens()), symbol) << set->name;
       }
     }
   }
@@ -100,7 +101,7 @@ TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
       const std::uint64_t total = frequencies.total();
       for (int i = 0; i < 3; ++i) {
         std::vector<std::uint32_t> left = whole;
-        Symbols taken = {0, vocabulary - 1, vocabulary, count - 1, frequencies.most_likely()};
+        Symbols taken = {0, vocabulary - 1, vocabulary, count - 1, most_likely(frequencies.tokens())};
         for (int k = 0; k < 20; ++k) taken.push_back(static_cast<std::uint32_t>(random() % count));
         for (const std::uint32_t symbol : taken) {
           if (left[symbol] == 0) continue;
@@ -123,6 +124,7 @@ TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
 struct World {
   std::uint32_t vocabulary = 300;
   std::uint32_t escapes = 10;
+  std::optional<SamplerSettings> sampler;  // stated
   // The logits before the lane's step, whose symbol before is `previous` (0 at the start).
   std::function<void(std::size_t lane, std::uint64_t step, std::uint32_t previous, std::vector<float>& logits)> model =
       [](std::size_t, std::uint64_t, std::uint32_t, std::vector<float>& logits) {
@@ -144,8 +146,9 @@ enum class Order { kUp, kDown, kTurning };
 // A port has code_guess, code_rest and symbol of a lane's step, and inspect, which sees a prediction before it is used.
 template <class Port>
 void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port, Order order = Order::kUp) {
-  AdaptivePredictor predictor(sizes);
+  AdaptivePredictor predictor(sizes, world.vocabulary, world.sampler);
   Frequencies frequencies(fast_kernels(), world.vocabulary, world.symbol_count());
+  SamplerExperts experts(fast_kernels(), world.vocabulary, world.symbol_count(), world.sampler);
   std::vector<float> logits = padded(world.vocabulary, 0);
   const std::uint64_t step_count = sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end());
   for (std::uint64_t step = 0; step < step_count; ++step) {
@@ -155,8 +158,9 @@ void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port
                                                        : (i + step) % sizes.size();
       if (step >= sizes[lane]) continue;
       world.model(lane, step, step == 0 ? 0 : port.symbol(lane, step - 1), logits);
-      ASSERT_TRUE(frequencies.set_softmax(logits.data()).ok());
-      LanePrediction& prediction = predictor.predict(lane, step, frequencies);
+      const Result<LanePrediction*> predicted = predictor.predict(lane, step, logits.data(), experts, frequencies);
+      ASSERT_TRUE(predicted.ok());
+      LanePrediction& prediction = *predicted.value();
       port.inspect(prediction, frequencies);
       bool right = false;
       while (!right && prediction.has_guess()) {
@@ -164,7 +168,7 @@ void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port
         prediction.answer(right);
       }
       if (!right) port.code_rest(lane, step, prediction);
-      predictor.finish(lane, step, port.symbol(lane, step));
+      predictor.finish(lane, step, port.symbol(lane, step), experts);
     }
     predictor.learn(step);
   }

@@ -17,7 +17,7 @@ ExitCode run_generate(const Request& request) {
   const GenerateOptions& generate = request.generate;
   ByteSink sink{kStandardOutput};
   const tacit_status status =
-      tacit_generate(&options, &generate.sampler, generate.prompt.data(), generate.prompt.size(), generate.token_count,
+      tacit_generate(&options, &request.sampler, generate.prompt.data(), generate.prompt.size(), generate.token_count,
                      generate.stop_at_eos ? 1 : 0, ByteSink::write_text, &sink);
   if (sink.error_number != 0) return report(output_failure(sink.error_number));
   if (status != TACIT_OK) return fail(exit_code_of(status), library_message("generate", status));

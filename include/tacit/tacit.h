@@ -101,6 +101,30 @@ typedef struct tacit_progress {
 /* Called now and then, always from the calling thread. Nonzero: stop with TACIT_CANCELLED. */
 typedef int (*tacit_progress_function)(void *context, const tacit_progress *progress);
 
+/* How tokens are drawn from a model. Penalties change the logits; the others apply in the given order, a filter to what
+ * the one before has kept. */
+typedef enum tacit_sampler_order {
+  TACIT_TEMPERATURE_FIRST = 0, /* temperature, top_k, top_p, min_p, typical_p: as transformers and vLLM do */
+  TACIT_TEMPERATURE_LAST = 1   /* top_k, typical_p, top_p, min_p, temperature: as llama.cpp does */
+} tacit_sampler_order;
+
+typedef struct tacit_sampler {
+  size_t struct_bytes;
+  double temperature; /* 0: always the most likely token. Default 1 */
+  uint32_t top_k;     /* keep the k most likely; 0: all */
+  double top_p;       /* keep the smallest set of most likely tokens that holds this probability; 1: all */
+  double min_p;       /* keep tokens at least this times as likely as the most likely one; 0: all */
+  uint64_t seed;      /* the same seed gives the same text, on every machine */
+  double typical_p;   /* keep the smallest set that holds this probability of the tokens nearest to the entropy; 1: all */
+  double repetition_penalty; /* of tokens that occurred: positive logits are divided by it, others multiplied; 1: none */
+  double presence_penalty;   /* taken from the logits of tokens that occurred */
+  double frequency_penalty;  /* likewise, times how often they occurred */
+  uint32_t penalty_window;   /* tokens of the past that penalties look at; 0: all */
+  tacit_sampler_order order;
+} tacit_sampler;
+
+TACIT_API void tacit_sampler_init(tacit_sampler *sampler);
+
 typedef struct tacit_options {
   size_t struct_bytes;
   const tacit_model *model; /* NULL: the built-in one */
@@ -112,6 +136,8 @@ typedef struct tacit_options {
   int overwrite;            /* nonzero: an existing output file is replaced */
   tacit_progress_function progress; /* may be NULL */
   void *progress_context;
+  const struct tacit_sampler *sampler; /* in the archive. What the text was drawn with, if that is known: makes it
+                                          smaller where it is right, and a little larger where not; NULL: unknown */
 } tacit_options;
 
 TACIT_API void tacit_options_init(tacit_options *options);
@@ -193,23 +219,12 @@ typedef int (*tacit_logits_function)(void *context, size_t position, const float
 TACIT_API tacit_status tacit_logits(const tacit_options *options, const int32_t *ids, size_t id_count,
                                     tacit_logits_function receive, void *context);
 
-typedef struct tacit_sampler {
-  size_t struct_bytes;
-  double temperature; /* 0: always the most likely token. Default 1 */
-  uint32_t top_k;     /* keep the k most likely; 0: all */
-  double top_p;       /* keep the smallest set of most likely tokens that holds this probability; 1: all */
-  double min_p;       /* keep tokens at least this times as likely as the most likely one; 0: all */
-  uint64_t seed;      /* the same seed gives the same text, on every machine */
-} tacit_sampler;
-
-TACIT_API void tacit_sampler_init(tacit_sampler *sampler);
-
 /* Called with the bytes of each new token, and with "\n\n" between two texts. Nonzero: stop. */
 typedef int (*tacit_text_function)(void *context, const char *text, size_t text_bytes);
 
 /* Draws `token_count` tokens after `prompt`. With `stop_at_eos` nonzero EOS ends it, and BOS is never drawn. Otherwise
  * another text begins where either is drawn (and counted), after a blank line and with a fresh context, without the
- * prompt. The settings apply in the order temperature, top_k, top_p, min_p. */
+ * prompt. */
 TACIT_API tacit_status tacit_generate(const tacit_options *options, const tacit_sampler *sampler, const void *prompt,
                                       size_t prompt_bytes, size_t token_count, int stop_at_eos,
                                       tacit_text_function receive, void *context);

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 
 #include "api/builtin_model.h"
 #include "base/float_environment.h"
@@ -91,6 +92,7 @@ struct Call {
   const kernels::Kernels* kernels = nullptr;
   std::shared_ptr<const LoadedModel> model;  // null until needed, or the caller's
   std::unique_ptr<ThreadPool> pool;
+  std::optional<SamplerSettings> sampler;
 
   [[nodiscard]] CodecOptions codec_options(std::uint64_t original_bytes_total) const {
     CodecOptions result;
@@ -99,6 +101,7 @@ struct Call {
     result.window = options.window;
     result.lane_max = options.lane_count;
     result.verify = options.skip_verification == 0;
+    result.sampler = sampler;
     if (options.progress == nullptr) return result;
     result.progress = [this, original_bytes_total](const Progress& progress) -> Status {
       const tacit_progress report = {progress.original_bytes_done, original_bytes_total, progress.stored_bytes,
@@ -109,6 +112,32 @@ struct Call {
     return result;
   }
 };
+
+Result<SamplerSettings> sampler_settings(const tacit_sampler& sampler) {
+  SamplerSettings settings;
+  settings.temperature = static_cast<float>(sampler.temperature);
+  settings.top_k = sampler.top_k;
+  settings.top_p = static_cast<float>(sampler.top_p);
+  settings.min_p = static_cast<float>(sampler.min_p);
+  settings.typical_p = static_cast<float>(sampler.typical_p);
+  settings.repetition_penalty = static_cast<float>(sampler.repetition_penalty);
+  settings.presence_penalty = static_cast<float>(sampler.presence_penalty);
+  settings.frequency_penalty = static_cast<float>(sampler.frequency_penalty);
+  settings.penalty_window = sampler.penalty_window;
+  if (sampler.order != TACIT_TEMPERATURE_FIRST && sampler.order != TACIT_TEMPERATURE_LAST) {
+    return usage_error("sampler order: found " + std::to_string(sampler.order) + ", expected 0 or 1");
+  }
+  settings.order = static_cast<SamplerSettings::Order>(sampler.order);
+  TACIT_TRY(settings.check());
+  return settings;
+}
+
+// `given`: null for the defaults.
+Result<tacit_sampler> read_sampler(const tacit_sampler* given) {
+  tacit_sampler sampler;
+  tacit_sampler_init(&sampler);
+  return read_struct(given, sampler, "tacit_sampler");
+}
 
 Result<Call> begin_call(const tacit_options* given) {
   Call call;
@@ -129,6 +158,10 @@ Result<Call> begin_call(const tacit_options* given) {
   }
   if (call.options.threads > 1024) {
     return usage_error("threads: found " + std::to_string(call.options.threads) + ", expected at most 1024");
+  }
+  if (call.options.sampler != nullptr) {
+    TACIT_ASSIGN(const tacit_sampler sampler, read_sampler(call.options.sampler));
+    TACIT_ASSIGN(call.sampler, sampler_settings(sampler));
   }
   if (call.options.model != nullptr) call.model = call.options.model->loaded;
   call.pool = std::make_unique<ThreadPool>(call.options.threads);
@@ -549,6 +582,8 @@ void tacit_sampler_init(tacit_sampler* sampler) {
   sampler->struct_bytes = sizeof(*sampler);
   sampler->temperature = 1;
   sampler->top_p = 1;
+  sampler->typical_p = 1;
+  sampler->repetition_penalty = 1;
 }
 
 tacit_status tacit_generate(const tacit_options* options, const tacit_sampler* sampler, const void* prompt,
@@ -557,12 +592,10 @@ tacit_status tacit_generate(const tacit_options* options, const tacit_sampler* s
   return guarded([&]() -> Status {
     TACIT_TRY(require(prompt != nullptr || prompt_bytes == 0, "prompt"));
     TACIT_TRY(require(receive != nullptr, "receive"));
-    tacit_sampler settings;
-    tacit_sampler_init(&settings);
-    TACIT_ASSIGN(settings, read_struct(sampler, settings, "tacit_sampler"));
+    TACIT_ASSIGN(const tacit_sampler settings, read_sampler(sampler));
     TACIT_ASSIGN(Call call, begin_model_call(options));
     GenerateOptions generation;
-    generation.sampler = {settings.temperature, settings.top_k, settings.top_p, settings.min_p};
+    TACIT_ASSIGN(generation.sampler, sampler_settings(settings));
     generation.seed = settings.seed;
     generation.token_count = token_count;
     generation.window = call.options.window != 0 ? call.options.window : call.model->default_window();

@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "predict/sampler_settings.h"
 
 namespace tacit::archive {
 
@@ -17,6 +19,9 @@ inline constexpr std::uint16_t kFormatVersion = 0;
 // Numbers of the numeric contract: what the frequencies of a symbol are made from.
 inline constexpr std::uint16_t kContractSoftmax = 1;   // the model alone
 inline constexpr std::uint16_t kContractAdaptive = 2;  // and experts that learn from the block's text
+// What the header's flags say is there.
+inline constexpr std::uint8_t kModelFlag = 1;
+inline constexpr std::uint8_t kSamplerFlag = 2;  // only with a model
 inline constexpr std::uint8_t kBlockTag = 'B';
 inline constexpr std::uint8_t kIndexTag = 'I';
 inline constexpr std::uint8_t kMethodMax = 3;
@@ -29,6 +34,7 @@ struct Header {
   std::uint32_t window = 0;  // tokens of context, spec/numeric.md section 6
   Sha256 model_fingerprint{};
   std::string model_name;
+  std::optional<SamplerSettings> sampler;  // stated; with contract kContractAdaptive only
 };
 
 enum class Method : std::uint8_t {

@@ -53,7 +53,34 @@ Status parse_model_fields(ByteReader& reader, Header& header) {
   return {};
 }
 
-Status check_header(const Header& header, std::uint8_t has_model) {
+Status parse_sampler(ByteReader& reader, SamplerSettings& sampler) {
+  std::uint8_t order = 0;
+  bool complete = reader.read(order) && reader.read(sampler.top_k) && reader.read(sampler.penalty_window);
+  for (float* value : {&sampler.temperature, &sampler.top_p, &sampler.min_p, &sampler.typical_p,
+                       &sampler.repetition_penalty, &sampler.presence_penalty, &sampler.frequency_penalty}) {
+    complete = complete && reader.read(*value);
+  }
+  if (!complete) return too_short(reader, "sampler");
+  sampler.order = static_cast<SamplerSettings::Order>(order);
+  return {};
+}
+
+// `end`: of the sampler's fields.
+Status check_sampler(const Header& header, std::size_t end) {
+  constexpr std::size_t kBytes = 1 + 2 * sizeof(std::uint32_t) + 7 * sizeof(float);
+  const auto order = static_cast<std::uint8_t>(header.sampler->order);
+  if (order > static_cast<std::uint8_t>(SamplerSettings::Order::kTemperatureLast)) {
+    return bad_field(end - kBytes, "sampler order", std::to_string(order), "0 or 1");
+  }
+  if (header.contract != kContractAdaptive) {
+    return bad_field(12, "flags", "a sampler with contract " + std::to_string(header.contract), "none");
+  }
+  const Status status = header.sampler->check();
+  if (!status.ok()) return damaged("offset " + std::to_string(end - kBytes) + ": sampler: " + status.error().message);
+  return {};
+}
+
+Status check_header(const Header& header, std::uint8_t flags) {
   if (header.format_version != kFormatVersion) {
     return bad_field(8, "format version", std::to_string(header.format_version), std::to_string(kFormatVersion));
   }
@@ -61,8 +88,10 @@ Status check_header(const Header& header, std::uint8_t has_model) {
     return bad_field(10, "numeric contract", std::to_string(header.contract),
                      std::to_string(kContractSoftmax) + " or " + std::to_string(kContractAdaptive));
   }
-  if (has_model > 1) return bad_field(12, "model flag", std::to_string(has_model), "0 or 1");
-  if (has_model == 1 && (header.window < limits::kWindowMin || header.window > limits::kWindowMax)) {
+  if (flags > (kModelFlag | kSamplerFlag) || flags == kSamplerFlag) {
+    return bad_field(12, "flags", std::to_string(flags), "0, 1 or 3");
+  }
+  if (header.has_model && (header.window < limits::kWindowMin || header.window > limits::kWindowMax)) {
     return bad_field(13, "window", std::to_string(header.window),
                      std::to_string(limits::kWindowMin) + " to " + std::to_string(limits::kWindowMax));
   }
@@ -77,17 +106,19 @@ Result<ParsedHeader> parse_header(ByteSpan archive) {
   ByteReader reader(archive);
   ByteSpan magic;
   Header header;
-  std::uint8_t has_model = 0;
+  std::uint8_t flags = 0;
   std::uint64_t hash = 0;
   if (!reader.read_span(kMagic.size(), magic) || !reader.read(header.format_version) || !reader.read(header.contract) ||
-      !reader.read(has_model)) {
+      !reader.read(flags)) {
     return too_short(reader, "header");
   }
-  header.has_model = has_model == 1;
+  header.has_model = (flags & kModelFlag) != 0;
   if (header.has_model) TACIT_TRY(parse_model_fields(reader, header));
+  if (header.has_model && (flags & kSamplerFlag) != 0) TACIT_TRY(parse_sampler(reader, header.sampler.emplace()));
   if (!reader.read(hash)) return too_short(reader, "header hash");
   TACIT_TRY(check_hash(archive, reader.offset() - sizeof(hash), "header hash"));
-  TACIT_TRY(check_header(header, has_model));
+  TACIT_TRY(check_header(header, flags));
+  if (header.sampler.has_value()) TACIT_TRY(check_sampler(header, reader.offset() - sizeof(hash)));
   return ParsedHeader{header, reader.offset()};
 }
 

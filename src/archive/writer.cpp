@@ -7,18 +7,34 @@
 
 namespace tacit::archive {
 
+namespace {
+
+void append_sampler(ByteVector& out, const SamplerSettings& sampler) {
+  append_value(out, static_cast<std::uint8_t>(sampler.order));
+  append_value(out, sampler.top_k);
+  append_value(out, sampler.penalty_window);
+  for (const float value : {sampler.temperature, sampler.top_p, sampler.min_p, sampler.typical_p,
+                            sampler.repetition_penalty, sampler.presence_penalty, sampler.frequency_penalty}) {
+    append_value(out, value);
+  }
+}
+
+}  // namespace
+
 ByteVector serialize_header(const Header& header) {
   assert(header.model_name.size() <= limits::kModelNameBytesMax);
   ByteVector out(kMagic.begin(), kMagic.end());
   append_value(out, header.format_version);
   append_value(out, header.contract);
-  append_value(out, static_cast<std::uint8_t>(header.has_model ? 1 : 0));
+  const bool has_sampler = header.has_model && header.sampler.has_value();
+  append_value(out, static_cast<std::uint8_t>((header.has_model ? kModelFlag : 0) | (has_sampler ? kSamplerFlag : 0)));
   if (header.has_model) {
     append_value(out, header.window);
     append_bytes(out, header.model_fingerprint);
     append_value(out, static_cast<std::uint8_t>(header.model_name.size()));
     append_bytes(out, as_bytes(header.model_name));
   }
+  if (has_sampler) append_sampler(out, *header.sampler);
   append_value(out, xxh3_64(out));
   return out;
 }

@@ -22,7 +22,8 @@ class Compressor {
       : model_(model),
         options_(options),
         sink_(sink),
-        context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window, options.adaptive},
+        context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window, options.adaptive,
+                 options.sampler},
         codec_(context_, options.lane_max) {}
 
   // `only`: the group is all of the input, so that an archive without model segments need not name the model.
@@ -51,6 +52,7 @@ class Compressor {
     header.has_model = has_model;
     header.contract = options_.adaptive ? archive::kContractAdaptive : archive::kContractSoftmax;
     header.window = options_.window;
+    header.sampler = options_.sampler;
     header.model_fingerprint = model_.fingerprint;
     header.model_name = model_.name;
     return write(archive::serialize_header(header));

@@ -40,7 +40,7 @@ class Decompressor {
       TACIT_TRY(model->require_tokenizer());
       const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool,
                                   reader_.header().window,
-                                  reader_.header().contract == archive::kContractAdaptive};
+                                  reader_.header().contract == archive::kContractAdaptive, reader_.header().sampler};
       codec_.emplace(context, 1);
     }
     return codec_->decode(block, [&](const LockstepState& state) -> Status {

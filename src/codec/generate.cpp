@@ -92,7 +92,10 @@ Status generate(const LoadedModel& model, const kernels::Kernels& kernels, Threa
   TACIT_ASSIGN(Sampler sampler, Sampler::create(options.sampler, options.seed, std::move(excluded), kernels));
 
   std::vector<TokenId> context{tokenizer.context_start_token()};
-  for (const TokenId symbol : tokenizer.encode(prompt)) context.push_back(tokenizer.model_token(symbol));
+  for (const TokenId symbol : tokenizer.encode(prompt)) {
+    context.push_back(tokenizer.model_token(symbol));
+    sampler.note(context.back());
+  }
   SingleLane lane(model.model, kernels, pool, options.window);
   std::uint32_t last_row = 0;
   for (std::size_t begin = 0; begin < context.size(); begin += kChunk) {
@@ -110,6 +113,7 @@ Status generate(const LoadedModel& model, const kernels::Kernels& kernels, Threa
       separator_is_due |= !text_is_empty;
       text_is_empty = true;
       lane.restart();
+      sampler.forget();
       input = tokenizer.context_start_token();
     } else {
       TACIT_ASSIGN(const ByteVector text, tokenizer.decode({&token, 1}, text_is_empty));

@@ -77,6 +77,8 @@ class LaneGroup {
         caches_(caches),
         forward_(context.model, context.kernels, context.window, pool),
         frequencies_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count()),
+        experts_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
+                 context.sampler),
         logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
         logits_(ports.size() * logits_stride_) {}
 
@@ -120,25 +122,31 @@ class LaneGroup {
     }
     if (active_.empty()) return;
     forward_.logits(active_rows_, logits_.data(), logits_stride_);
-    for (std::size_t i = 0; i < active_.size(); ++i) {
-      status_ = frequencies_.set_softmax(logits_.data() + i * logits_stride_);
-      if (!status_.ok()) return;
-      code_symbol(active_[i], step);
+    for (std::size_t i = 0; i < active_.size() && status_.ok(); ++i) {
+      const float* logits = logits_.data() + i * logits_stride_;
+      status_ = predictor_ == nullptr ? code_plain(active_[i], step, logits) : code_adaptive(active_[i], step, logits);
     }
   }
 
-  // From the frequencies of the model.
-  void code_symbol(std::size_t lane, std::uint64_t step) {
+  Status code_plain(std::size_t lane, std::uint64_t step, const float* logits) {
+    TACIT_TRY(frequencies_.set_softmax(logits));
+    ports_[lane].code(step, frequencies_);
+    return {};
+  }
+
+  Status code_adaptive(std::size_t lane, std::uint64_t step, const float* logits) {
     Port& port = ports_[lane];
-    if (predictor_ == nullptr) return port.code(step, frequencies_);
-    LanePrediction& prediction = predictor_->predict(first_lane_ + lane, step, frequencies_);
+    TACIT_ASSIGN(LanePrediction* const predicted,
+                 predictor_->predict(first_lane_ + lane, step, logits, experts_, frequencies_));
+    LanePrediction& prediction = *predicted;
     bool right = false;
     while (!right && prediction.has_guess()) {
       right = port.code_guess(step, prediction.guess(), prediction.guess_probability());
       prediction.answer(right);
     }
     if (!right) port.code(step, prediction);
-    predictor_->finish(first_lane_ + lane, step, static_cast<std::uint32_t>(port.symbols[step]));
+    predictor_->finish(first_lane_ + lane, step, static_cast<std::uint32_t>(port.symbols[step]), experts_);
+    return {};
   }
 
   const Tokenizer& tokenizer_;
@@ -148,6 +156,7 @@ class LaneGroup {
   std::span<LaneCache> caches_;
   Forward forward_;
   Frequencies frequencies_;
+  SamplerExperts experts_;
   std::size_t logits_stride_;
   std::vector<float> logits_;
   std::vector<Row> rows_;
@@ -215,7 +224,9 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
   }
   TACIT_TRY(reserve_caches(ports.size(), step_count, Port::kExcess));
   std::optional<AdaptivePredictor> predictor;
-  if (context_.adaptive) predictor.emplace(symbol_counts);
+  if (context_.adaptive) {
+    predictor.emplace(symbol_counts, context_.tokenizer.vocabulary_size(), context_.sampler);
+  }
   auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()),
                             predictor.has_value() ? &*predictor : nullptr);
   const auto advance = [&](std::uint64_t first, std::uint64_t end) {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct CodingContext {
   ThreadPool& pool;
   std::uint32_t window = 0;
   bool adaptive = true;  // numeric contract 2: experts that learn from what was coded; false: contract 1, plain softmax
+  std::optional<SamplerSettings> sampler;  // that the text is said to have been drawn with; contract 2 only
 };
 
 // Called by the calling thread between chunks of steps; an error ends the work with that error.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 
 #include "archive/reader.h"
@@ -12,6 +13,7 @@
 #include "base/thread_pool.h"
 #include "codec/loaded_model.h"
 #include "kernels/kernels.h"
+#include "predict/sampler_settings.h"
 
 namespace tacit {
 
@@ -39,6 +41,7 @@ struct CodecOptions {
   ThreadPool* pool = nullptr;
   std::uint32_t window = 0;  // compression only; decompression has it from the archive
   bool adaptive = true;      // compression only, likewise: see CodingContext
+  std::optional<SamplerSettings> sampler;  // compression only, likewise
   std::uint32_t lane_max = 1;  // compression only: most strips of a block
   bool verify = true;
   ProgressFunction progress;

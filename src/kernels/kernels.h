@@ -79,6 +79,19 @@ struct AttentionHead {
 };
 inline constexpr std::uint32_t kHeadDimMax = 1024;
 
+// A part of a mixture of distributions: weights, and what they are multiplied by, more where they lie in a cut.
+struct MixtureCut {
+  std::uint32_t lowest = 0;
+  std::uint32_t highest = 0;
+  float gain = 0;
+};
+struct MixturePart {
+  const std::uint32_t* weights = nullptr;  // at most kFrequencyOne each
+  float gain = 0;
+  const MixtureCut* cuts = nullptr;
+  std::uint32_t cut_count = 0;
+};
+
 struct Kernels {
   const char* name;
 
@@ -107,8 +120,17 @@ struct Kernels {
   // value scales are quantised per block of 32 slots to integers up to kAttentionMax.
   void (*attend)(const AttentionHead& head, float* out);
 
-  // frequencies[i] = max(1, trunc(exp(logit - max) * kFrequencyOne)). Returns their sum, 0 if a logit is not finite.
-  std::uint64_t (*frequencies)(const float* logits, std::uint32_t count, std::uint32_t* frequencies);
+  // frequencies[i] = max(1, trunc(exp((logit - max) * scale) * kFrequencyOne)), scale > 0. Returns their sum, 0 if a
+  // logit is not finite.
+  std::uint64_t (*frequencies)(const float* logits, std::uint32_t count, float scale, std::uint32_t* frequencies);
+  // frequencies[i] = max(1, trunc(sum over parts, from 0: float(weights[i]) * (gain + gains of the cuts that hold
+  // weights[i], in order))). The caller sees to it that no sum reaches 2^31. Returns the sum of the frequencies.
+  std::uint64_t (*mix)(const MixturePart* parts, std::uint32_t part_count, std::uint32_t count,
+                       std::uint32_t* frequencies);
+  // Writes the tokens with lowest <= weight <= highest < 2^31, ascending, to `tokens`, which has room for `count`.
+  // Returns how many.
+  std::uint32_t (*collect)(const std::uint32_t* weights, std::uint32_t count, std::uint32_t lowest,
+                           std::uint32_t highest, std::uint32_t* tokens);
   // Sum of `count` frequencies.
   std::uint64_t (*sum)(const std::uint32_t* frequencies, std::uint32_t count);
 };

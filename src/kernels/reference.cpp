@@ -196,7 +196,7 @@ void attend(const AttentionHead& head, float* out) {
   for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = out[d] / total;
 }
 
-std::uint64_t frequencies(const float* logits, std::uint32_t count, std::uint32_t* frequencies) {
+std::uint64_t frequencies(const float* logits, std::uint32_t count, float scale, std::uint32_t* frequencies) {
   float largest = logits[0];
   for (std::uint32_t i = 0; i < count; ++i) {
     if (magnitude_bits(logits[i]) >= 0x7f800000u) return 0;
@@ -204,12 +204,42 @@ std::uint64_t frequencies(const float* logits, std::uint32_t count, std::uint32_
   }
   std::uint64_t total = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const float scaled = numeric::exp(logits[i] - largest) * static_cast<float>(kFrequencyOne);
-    const auto frequency = static_cast<std::uint32_t>(scaled);
+    const float weight = numeric::exp((logits[i] - largest) * scale) * static_cast<float>(kFrequencyOne);
+    const auto frequency = static_cast<std::uint32_t>(weight);
     frequencies[i] = frequency > 0 ? frequency : 1;
     total += frequencies[i];
   }
   return total;
+}
+
+std::uint64_t mix(const MixturePart* parts, std::uint32_t part_count, std::uint32_t count,
+                  std::uint32_t* frequencies) {
+  std::uint64_t total = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    float sum = 0;
+    for (std::uint32_t p = 0; p < part_count; ++p) {
+      const std::uint32_t weight = parts[p].weights[i];
+      float gain = parts[p].gain;
+      for (std::uint32_t c = 0; c < parts[p].cut_count; ++c) {
+        const MixtureCut& cut = parts[p].cuts[c];
+        gain = gain + (weight >= cut.lowest && weight <= cut.highest ? cut.gain : 0.0f);
+      }
+      sum = sum + static_cast<float>(weight) * gain;
+    }
+    const auto frequency = static_cast<std::uint32_t>(sum);
+    frequencies[i] = frequency > 0 ? frequency : 1;
+    total += frequencies[i];
+  }
+  return total;
+}
+
+std::uint32_t collect(const std::uint32_t* weights, std::uint32_t count, std::uint32_t lowest, std::uint32_t highest,
+                      std::uint32_t* tokens) {
+  std::uint32_t size = 0;
+  for (std::uint32_t token = 0; token < count; ++token) {
+    if (weights[token] >= lowest && weights[token] <= highest) tokens[size++] = token;
+  }
+  return size;
 }
 
 std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {
@@ -222,7 +252,7 @@ std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {
 
 const Kernels kReferenceKernels = {
     "reference", quantize_narrow, quantize_wide, quantize_values, matmul,      rms_norm, swiglu,
-    add,         rotate_pairs,    attend,        frequencies,     sum,
+    add,         rotate_pairs,    attend,        frequencies,     mix,      collect, sum,
 };
 
 }  // namespace tacit::kernels

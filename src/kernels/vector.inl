@@ -288,7 +288,7 @@ void attend(const AttentionHead& head, float* out) {
   for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = sums[d];
 }
 
-// The frequencies of logits, given how far they are below the largest.
+// The frequencies of logits, given how far they are below the largest (times the scale).
 TACIT_INLINE Ints frequencies_of(Floats below) {
   return larger(__builtin_convertvector(exp_lanes(below) * static_cast<float>(kFrequencyOne), Ints), Ints{} + 1);
 }
@@ -299,7 +299,7 @@ TACIT_INLINE Uint64s add_pairs(Ints frequencies) {
   return (pairs & 0xffffffff) + (pairs >> 32);
 }
 
-std::uint64_t frequencies(const float* logits, std::uint32_t count, std::uint32_t* frequencies) {
+std::uint64_t frequencies(const float* logits, std::uint32_t count, float scale, std::uint32_t* frequencies) {
   const std::uint32_t whole = count / kLanes * kLanes;
   float rest[kLanes];  // filled up with the first logit, which changes no maximum
   for (std::uint32_t i = 0; i < kLanes; ++i) rest[i] = whole + i < count ? logits[whole + i] : logits[0];
@@ -314,17 +314,77 @@ std::uint64_t frequencies(const float* logits, std::uint32_t count, std::uint32_
   const float maximum = fold(largest, larger);
   Uint64s total{};
   for (std::uint32_t i = 0; i < whole; i += kLanes) {
-    const Ints frequency = frequencies_of(load(logits + i) - maximum);
+    const Ints frequency = frequencies_of((load(logits + i) - maximum) * scale);
     store_as(frequencies + i, frequency);
     total = total + add_pairs(frequency);
   }
   std::uint64_t sum = fold(total, plus);
-  const Ints last = frequencies_of(load(rest) - maximum);
+  const Ints last = frequencies_of((load(rest) - maximum) * scale);
   for (std::uint32_t i = whole; i < count; ++i) {
     frequencies[i] = static_cast<std::uint32_t>(last[i - whole]);
     sum += frequencies[i];
   }
   return sum;
+}
+
+// Whole strides of the mixture; what is behind them is mixed from a padded copy.
+TACIT_INLINE Ints mixed(const MixturePart* parts, std::uint32_t part_count, std::uint32_t first, std::uint32_t size) {
+  Floats sum{};
+  for (std::uint32_t p = 0; p < part_count; ++p) {
+    std::uint32_t copy[kLanes] = {};
+    const std::uint32_t* from = parts[p].weights + first;
+    if (size < kLanes) {
+      for (std::uint32_t i = 0; i < size; ++i) copy[i] = from[i];
+      from = copy;
+    }
+    const Ints weights = load_as<Ints>(from);
+    Floats gain = Floats{} + parts[p].gain;
+    for (std::uint32_t c = 0; c < parts[p].cut_count; ++c) {
+      const MixtureCut& cut = parts[p].cuts[c];
+      const Ints inside = (weights >= static_cast<std::int32_t>(cut.lowest)) &
+                          (weights <= static_cast<std::int32_t>(cut.highest));
+      gain = gain + reinterpret_cast<Floats>(inside & reinterpret_cast<Ints>(Floats{} + cut.gain));
+    }
+    sum = sum + __builtin_convertvector(weights, Floats) * gain;
+  }
+  return larger(__builtin_convertvector(sum, Ints), Ints{} + 1);
+}
+
+std::uint64_t mix(const MixturePart* parts, std::uint32_t part_count, std::uint32_t count,
+                  std::uint32_t* frequencies) {
+  const std::uint32_t whole = count / kLanes * kLanes;
+  Uint64s total{};
+  for (std::uint32_t i = 0; i < whole; i += kLanes) {
+    const Ints frequency = mixed(parts, part_count, i, kLanes);
+    store_as(frequencies + i, frequency);
+    total = total + add_pairs(frequency);
+  }
+  std::uint64_t sum = fold(total, plus);
+  if (whole == count) return sum;
+  const Ints last = mixed(parts, part_count, whole, count - whole);
+  for (std::uint32_t i = whole; i < count; ++i) {
+    frequencies[i] = static_cast<std::uint32_t>(last[i - whole]);
+    sum += frequencies[i];
+  }
+  return sum;
+}
+
+std::uint32_t collect(const std::uint32_t* weights, std::uint32_t count, std::uint32_t lowest, std::uint32_t highest,
+                      std::uint32_t* tokens) {
+  const auto low = static_cast<std::int32_t>(lowest);
+  const auto high = static_cast<std::int32_t>(highest);
+  std::uint32_t size = 0;
+  std::uint32_t token = 0;
+  for (; token + kLanes <= count; token += kLanes) {
+    const Ints v = load_as<Ints>(weights + token);
+    for (std::uint32_t lanes = lanes_set((v >= low) & (v <= high)); lanes != 0; lanes &= lanes - 1) {
+      tokens[size++] = token + static_cast<std::uint32_t>(__builtin_ctz(lanes));
+    }
+  }
+  for (; token < count; ++token) {
+    if (weights[token] >= lowest && weights[token] <= highest) tokens[size++] = token;
+  }
+  return size;
 }
 
 std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {

@@ -33,6 +33,9 @@ constexpr double kGuessMin = 1e-6;
 constexpr double kLeftMin = 1e-9;
 constexpr double kEvidenceScale = 0.5;  // of the inputs from counts, against the model's
 constexpr double kBias = 0.3;
+constexpr double kAloneDrift = 0.02;     // of a lane's belief, each step, towards that of all lanes
+constexpr double kAloneRateMin = 0.01;   // of that one
+constexpr double kAloneMin = 1e-4;
 // Totals stay below what the range coder takes (2^51).
 constexpr double kRestMax = static_cast<double>(std::uint64_t{1} << 50);
 
@@ -79,6 +82,12 @@ std::uint32_t confidence_bucket(double top) {
   return std::min<std::uint32_t>(fifth + (top > 0.9 ? 1 : 0) + (top > 0.97 ? 1 : 0), kConfidences - 1);
 }
 
+// The belief in one of two, after what happened with the probabilities that they gave it.
+double weighed(double belief, double p, double other) {
+  const double own = belief * p;
+  return own / (own + (1.0 - belief) * other);
+}
+
 void follow(LearntShare& share, double target, double rate_min) {
   share.count += 1.0;
   const double rate = std::max(1.0 / share.count, rate_min);
@@ -98,6 +107,7 @@ AdaptiveWeights::AdaptiveWeights()
     match_hits[i].value = i / kGuessesMax % 2 == 1 ? kMatchRightStart : kMatchWrongStart;
   }
   for (Mixer& mixer : mixers_by_evidence) mixer[0] = 1.0;
+  alone.value = kAloneStart;
 }
 
 std::size_t LanePrediction::candidate_of(std::uint32_t symbol) {
@@ -116,7 +126,7 @@ std::size_t LanePrediction::find(std::uint32_t symbol) const {
 }
 
 void LanePrediction::predict(const History& history, const AdaptiveWeights& weights, const History::Buckets& buckets,
-                             std::uint32_t place, std::uint32_t previous, Frequencies& base) {
+                             std::uint32_t place, std::uint32_t previous, std::uint32_t top, Frequencies& base) {
   weights_ = &weights;
   base_ = &base;
   base_total_ = base.total();
@@ -124,7 +134,7 @@ void LanePrediction::predict(const History& history, const AdaptiveWeights& weig
   candidates_.clear();
   candidate_symbols_.clear();
   guess_records_.clear();
-  top_symbol_ = base.most_likely();
+  top_symbol_ = top;
   confidence_ = confidence_bucket(candidates_[candidate_of(top_symbol_)].model);
   gather(history, buckets, place);
   choose_shares(weights);
@@ -253,11 +263,17 @@ void LanePrediction::prepare_guess() {
   double sum = 0;
   for (std::size_t i = 0; i < kMixerInputs; ++i) sum = sum + ((a[i] + b[i]) + c[i]) * record.inputs[i];
   record.probability = std::clamp(squash(sum), kGuessMin, 1.0 - kGuessMin);
-  guess_probability_ = static_cast<std::uint64_t>(record.probability * static_cast<double>(kGuessTotal));
+  record.model_probability = std::clamp(candidate.model / model_left_, kGuessMin, 1.0 - kGuessMin);
+  const double probability = alone_ * record.model_probability + (1.0 - alone_) * record.probability;
+  guess_probability_ = static_cast<std::uint64_t>(probability * static_cast<double>(kGuessTotal));
 }
 
 void LanePrediction::answer(bool right) {
-  guess_records_.back().right = right;
+  GuessRecord& record = guess_records_.back();
+  record.right = right;
+  const double model = right ? record.model_probability : 1.0 - record.model_probability;
+  const double experts = right ? record.probability : 1.0 - record.probability;
+  alone_ = weighed(alone_, model, experts);
   const Candidate& candidate = candidates_[guesses_[guess_]];
   ++guess_;
   if (right) return;
@@ -272,20 +288,38 @@ void LanePrediction::answer(bool right) {
 void LanePrediction::prepare_rest() {
   const double unit = static_cast<double>(base_total_) / std::max(model_share_, 1e-30);
   double evidence_sum = 0;
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (!is_guess(i)) evidence_sum = evidence_sum + candidates_[i].evidence * unit;
-  }
-  const double room = std::max(kRestMax - static_cast<double>(base_total_), 0.0);  // a flat 2^20 leaves none
-  const double scale = evidence_sum > room ? room / evidence_sum : 1.0;
   rest_candidates_.clear();
-  rest_candidates_total_ = 0;
   for (std::size_t i = 0; i < candidates_.size(); ++i) {
     const std::uint64_t frequency = base_->take(candidates_[i].symbol);
     if (is_guess(i)) continue;
-    const double evidence = candidates_[i].evidence * unit * scale;
-    rest_candidates_.push_back({candidates_[i].symbol, frequency + static_cast<std::uint64_t>(evidence)});
-    rest_candidates_total_ += rest_candidates_.back().frequency;
+    evidence_sum = evidence_sum + candidates_[i].evidence * unit;
+    rest_candidates_.push_back({candidates_[i].symbol, frequency});
   }
+  const double room = std::max(kRestMax - static_cast<double>(base_total_), 0.0);  // a flat 2^20 leaves none
+  const double scale = evidence_sum > room ? room / evidence_sum : 1.0;
+  rest_unit_ = unit * scale;
+  rest_evidence_ = evidence_sum * scale;
+  std::uint64_t model_total = base_->total();
+  for (const RestCandidate& candidate : rest_candidates_) model_total += candidate.frequency;
+  rest_model_ = std::max(static_cast<double>(model_total), 1.0);
+  // The mixture of the model alone and of the model with the evidence is the model with less of it.
+  const double experts = (1.0 - alone_) * rest_model_;
+  const double share = experts / (alone_ * (rest_model_ + rest_evidence_) + experts);
+  rest_candidates_total_ = 0;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    if (is_guess(i)) continue;
+    RestCandidate& candidate = rest_candidates_[next++];
+    candidate.frequency += static_cast<std::uint64_t>(candidates_[i].evidence * rest_unit_ * share);
+    rest_candidates_total_ += candidate.frequency;
+  }
+}
+
+// The symbol is none of the guesses: what the model alone and what all together gave it.
+void LanePrediction::weigh_rest(std::size_t candidate, std::uint32_t symbol) {
+  const auto frequency = static_cast<double>((*base_)[symbol]);
+  const double evidence = candidate < candidates_.size() ? candidates_[candidate].evidence * rest_unit_ : 0.0;
+  alone_ = weighed(alone_, frequency / rest_model_, (frequency + evidence) / (rest_model_ + rest_evidence_));
 }
 
 Interval LanePrediction::interval_of(std::uint32_t symbol) const {
@@ -316,6 +350,7 @@ std::uint32_t LanePrediction::symbol_at(std::uint64_t value, Interval& interval)
 void LanePrediction::finish(std::uint32_t symbol) {
   base_->restore();
   const std::size_t index = find(symbol);
+  if (guess_records_.empty() || !guess_records_.back().right) weigh_rest(index, symbol);
   const bool known = index < candidates_.size();
   double p =
       known ? candidates_[index].model : static_cast<double>((*base_)[symbol]) / static_cast<double>(base_total_);
@@ -361,6 +396,8 @@ void LanePrediction::learn(AdaptiveWeights& weights) const {
   }
 }
 
+void LanePrediction::drift(double common) { alone_ = (1.0 - kAloneDrift) * alone_ + kAloneDrift * common; }
+
 void LanePrediction::follow_match(const History& history, std::uint32_t symbol, const History::Buckets& buckets,
                                   std::uint32_t place) {
   if (match_symbol_ == symbol && match_place_ + 1 < history.size()) {
@@ -372,26 +409,51 @@ void LanePrediction::follow_match(const History& history, std::uint32_t symbol, 
   match_length_ = match_place_ == History::kNowhere ? 0 : History::kMatchMin;
 }
 
-AdaptivePredictor::AdaptivePredictor(std::span<const std::uint64_t> strip_sizes)
-    : strip_sizes_(strip_sizes.begin(), strip_sizes.end()), history_(strip_sizes), lanes_(strip_sizes.size()) {
+AdaptivePredictor::AdaptivePredictor(std::span<const std::uint64_t> strip_sizes, std::uint32_t vocabulary_size,
+                                     const std::optional<SamplerSettings>& stated)
+    : strip_sizes_(strip_sizes.begin(), strip_sizes.end()),
+      history_(strip_sizes),
+      samplers_(strip_sizes.size(), vocabulary_size, stated),
+      lanes_(strip_sizes.size()) {
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) buckets_.push_back(history_.buckets_of(lane, 0));
 }
 
-LanePrediction& AdaptivePredictor::predict(std::size_t lane, std::uint64_t step, Frequencies& base) {
+Result<LanePrediction*> AdaptivePredictor::predict(std::size_t lane, std::uint64_t step, const float* logits,
+                                                   SamplerExperts& experts, Frequencies& base) {
+  TACIT_ASSIGN(const std::uint32_t top, samplers_.set(lane, step, logits, experts, base));
   const std::uint32_t place = history_.place_of(lane, step);
   const std::uint32_t previous = step == 0 ? 0 : history_.symbol_at(place - 1);
-  lanes_[lane].predict(history_, weights_, buckets_[lane], place, previous, base);
-  return lanes_[lane];
+  lanes_[lane].predict(history_, weights_, buckets_[lane], place, previous, top, base);
+  return &lanes_[lane];
 }
 
-void AdaptivePredictor::finish(std::size_t lane, std::uint64_t step, std::uint32_t symbol) {
+void AdaptivePredictor::finish(std::size_t lane, std::uint64_t step, std::uint32_t symbol,
+                               const SamplerExperts& experts) {
   lanes_[lane].finish(symbol);
+  samplers_.observe(lane, symbol, experts);
   history_.set(lane, step, symbol);
+}
+
+void AdaptivePredictor::learn_alone(std::uint64_t step) {
+  double sum = 0;
+  double count = 0;
+  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
+    if (step >= strip_sizes_[lane]) continue;
+    sum = sum + lanes_[lane].alone();
+    count = count + 1.0;
+  }
+  follow(weights_.alone, sum / count, kAloneRateMin);
+  weights_.alone.value = std::clamp(weights_.alone.value, kAloneMin, 1.0 - kAloneMin);
+  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
+    if (step < strip_sizes_[lane]) lanes_[lane].drift(weights_.alone.value);
+  }
 }
 
 // All lanes look for matches before any enters what the step has added, and none sees a symbol that another has yet to
 // code: a place that is entered as a match is known one step later, when it can be found.
 void AdaptivePredictor::learn(std::uint64_t step) {
+  samplers_.learn(step);
+  learn_alone(step);
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
     if (step >= strip_sizes_[lane]) continue;
     lanes_[lane].learn(weights_);

@@ -3,7 +3,8 @@
 // Counts of what followed the same context (History) and the longest match are mixed with the model; the best few
 // candidates are then asked for one by one, each with a probability that logistic mixing corrects again. All weights
 // are learnt while coding, from the past steps of all lanes, so encoder and decoder have the same ones
-// (spec/numeric.md, section 10).
+// (spec/numeric.md, section 10). Last, each lane weighs all this against the model alone, by what either has cost so
+// far: where there is nothing to learn, learning costs next to nothing.
 //
 // A step is: predict() for every lane, in any order and by any thread; one symbol coded for each; learn(), once.
 #pragma once
@@ -15,6 +16,7 @@
 
 #include "predict/frequencies.h"
 #include "predict/history.h"
+#include "predict/sampler_mixture.h"
 
 namespace tacit {
 
@@ -22,6 +24,7 @@ inline constexpr std::uint64_t kGuessTotal = std::uint64_t{1} << 32;
 inline constexpr std::size_t kGuessesMax = 3;
 inline constexpr std::size_t kOrderCount = History::kOrders.size();
 inline constexpr std::size_t kMixerInputs = 4 + kOrderCount;
+inline constexpr double kAloneStart = 0.5;
 
 // A learnt share in [0, 1] and how often it was learnt from.
 struct LearntShare {
@@ -40,16 +43,17 @@ struct AdaptiveWeights {
   std::vector<Mixer> mixers_by_evidence;
   std::vector<Mixer> mixers_by_confidence;
   std::vector<Mixer> mixers_by_symbol;  // the lane's symbol before
+  LearntShare alone;                    // of the model alone, against all of these
 };
 
 // The prediction of one lane's next symbol, and what is to be learnt from it. Ask for guesses while there are any,
 // answer each; if none was right, the symbol is in rest.
 class LanePrediction {
  public:
-  // Prepares the distribution of the symbol at `place`. `base`: the model's frequencies, which are changed; they are
-  // whole again after finish().
+  // Prepares the distribution of the symbol at `place`. `top`: the model's most likely token; `base`: its frequencies,
+  // which are changed; they are whole again after finish().
   void predict(const History& history, const AdaptiveWeights& weights, const History::Buckets& buckets,
-               std::uint32_t place, std::uint32_t previous, Frequencies& base);
+               std::uint32_t place, std::uint32_t previous, std::uint32_t top, Frequencies& base);
 
   [[nodiscard]] bool has_guess() const { return guess_ < guess_count_; }
   [[nodiscard]] std::uint32_t guess() const { return candidates_[guesses_[guess_]].symbol; }
@@ -64,8 +68,10 @@ class LanePrediction {
 
   // Notes what to learn from the symbol that it was.
   void finish(std::uint32_t symbol);
-  // Learns it. Then follows the lane's match, or finds one; `buckets` and `place` are those of the next symbol.
+  // Learns it. drift(): the lane's belief in the model alone moves towards that of all lanes. Then follows the lane's match, or finds one; `buckets` and `place` are those of the next symbol.
   void learn(AdaptiveWeights& weights) const;
+  [[nodiscard]] double alone() const { return alone_; }
+  void drift(double common);
   void follow_match(const History& history, std::uint32_t symbol, const History::Buckets& buckets, std::uint32_t place);
 
  private:
@@ -84,6 +90,7 @@ class LanePrediction {
     AdaptiveWeights::Mixer inputs;
     double probability;
     bool right;
+    double model_probability;
   };
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
@@ -97,6 +104,7 @@ class LanePrediction {
   [[nodiscard]] bool is_guess(std::size_t candidate) const;
   void prepare_guess();
   void prepare_rest();
+  void weigh_rest(std::size_t candidate, std::uint32_t symbol);
 
   const AdaptiveWeights* weights_ = nullptr;
   Frequencies* base_ = nullptr;
@@ -138,25 +146,36 @@ class LanePrediction {
   };
   std::vector<RestCandidate> rest_candidates_;
   std::uint64_t rest_candidates_total_ = 0;
+  double rest_unit_ = 0;   // of evidence, in frequencies
+  double rest_model_ = 0;  // the model's total, and that of the evidence
+  double rest_evidence_ = 0;
+
+  double alone_ = kAloneStart;  // the belief in the model alone
 
   std::vector<GuessRecord> guess_records_;
 };
 
-// All lanes of a block.
+// All lanes of a block, with the samplers that their text may have been drawn with.
 class AdaptivePredictor {
  public:
-  explicit AdaptivePredictor(std::span<const std::uint64_t> strip_sizes);
+  AdaptivePredictor(std::span<const std::uint64_t> strip_sizes, std::uint32_t vocabulary_size,
+                    const std::optional<SamplerSettings>& stated);
 
-  // `base`: the model's frequencies for that step of the lane. The result is valid until the lane's next.
-  LanePrediction& predict(std::size_t lane, std::uint64_t step, Frequencies& base);
-  // The symbol that the lane has at that step; ends what predict() began.
-  void finish(std::size_t lane, std::uint64_t step, std::uint32_t symbol);
+  // The lane's distribution at that step. `base`: is set to the model's frequencies, as its sampler has changed them.
+  // The result is valid until the lane's next. Errors: kModel where a logit is not finite.
+  Result<LanePrediction*> predict(std::size_t lane, std::uint64_t step, const float* logits, SamplerExperts& experts,
+                                  Frequencies& base);
+  // The symbol that the lane has at that step; ends what predict() began, with the same `experts`.
+  void finish(std::size_t lane, std::uint64_t step, std::uint32_t symbol, const SamplerExperts& experts);
   // After all lanes that have this step have finished it.
   void learn(std::uint64_t step);
 
  private:
+  void learn_alone(std::uint64_t step);
+
   std::vector<std::uint64_t> strip_sizes_;
   History history_;
+  SamplerMixture samplers_;
   AdaptiveWeights weights_;
   std::vector<LanePrediction> lanes_;
   std::vector<History::Buckets> buckets_;  // of each lane's next symbol

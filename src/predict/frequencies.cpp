@@ -6,27 +6,32 @@
 
 namespace tacit {
 
+std::uint32_t most_likely(std::span<const std::uint32_t> weights) {
+  constexpr std::size_t kStride = 64;  // whole strides are compared at once
+  std::size_t token = 0;
+  for (; token + kStride <= weights.size(); token += kStride) {
+    std::uint32_t hits = 0;
+    for (std::size_t i = 0; i < kStride; ++i) hits |= weights[token + i] == kernels::kFrequencyOne ? 1U : 0U;
+    if (hits != 0) break;
+  }
+  while (weights[token] != kernels::kFrequencyOne) ++token;
+  return static_cast<std::uint32_t>(token);
+}
+
 Frequencies::Frequencies(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count)
     : kernels_(kernels), vocabulary_size_(vocabulary_size), values_(symbol_count, 1) {}
 
 Status Frequencies::set_softmax(const float* logits) {
-  const std::uint64_t total = kernels_.frequencies(logits, vocabulary_size_, values_.data());
+  const std::uint64_t total = kernels_.frequencies(logits, vocabulary_size_, 1.0f, values_.data());
   if (total == 0) return model_error("the model gave a logit that is infinite or no number");
   total_ = total + (values_.size() - vocabulary_size_);
   return {};
 }
 
-std::uint32_t Frequencies::most_likely() const {
-  // The largest logit's frequency is kFrequencyOne, and no other can be larger. Whole strides are compared at once.
-  constexpr std::uint32_t kStride = 64;
-  std::uint32_t symbol = 0;
-  for (; symbol + kStride <= vocabulary_size_; symbol += kStride) {
-    std::uint32_t hits = 0;
-    for (std::uint32_t i = 0; i < kStride; ++i) hits |= values_[symbol + i] == kernels::kFrequencyOne ? 1U : 0U;
-    if (hits != 0) break;
-  }
-  while (values_[symbol] != kernels::kFrequencyOne) ++symbol;
-  return symbol;
+void Frequencies::set_mixture(std::span<const kernels::MixturePart> parts) {
+  const std::uint64_t total =
+      kernels_.mix(parts.data(), static_cast<std::uint32_t>(parts.size()), vocabulary_size_, values_.data());
+  total_ = total + (values_.size() - vocabulary_size_);
 }
 
 Interval Frequencies::interval_of(std::uint32_t symbol) const {

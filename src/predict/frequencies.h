@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -18,6 +19,9 @@ struct Interval {
   std::uint64_t total = 0;
 };
 
+// The lowest token with the weight kernels::kFrequencyOne, which the most likely one of a softmax has.
+std::uint32_t most_likely(std::span<const std::uint32_t> weights);
+
 // total < 2^51: at most 2^20 tokens (base/limits.h) of at most 2^30, and 256 escapes.
 class Frequencies {
  public:
@@ -28,9 +32,11 @@ class Frequencies {
   // numeric.md, section 7). Errors: kModel where a logit is not finite.
   Status set_softmax(const float* logits);
 
+  // A mixture of distributions, in units of 2^-30 of all probability, at least one unit each (section 11).
+  void set_mixture(std::span<const kernels::MixturePart> parts);
+
   [[nodiscard]] std::uint64_t total() const { return total_; }
-  // The lowest of the symbols with the largest frequency.
-  [[nodiscard]] std::uint32_t most_likely() const;
+  [[nodiscard]] std::span<const std::uint32_t> tokens() const { return {values_.data(), vocabulary_size_}; }
   [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const { return values_[symbol]; }
   [[nodiscard]] Interval interval_of(std::uint32_t symbol) const;
   // The symbol whose interval holds `value` < total().

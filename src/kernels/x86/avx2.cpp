@@ -13,6 +13,7 @@ void store_narrow(std::int8_t* q, const Ints* block);
 void store_wide(std::int16_t* q, const Ints* block);
 void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
                     float* out);
+std::uint32_t lanes_set(Ints comparison);
 
 }  // namespace
 }  // namespace tacit::kernels
@@ -40,6 +41,11 @@ TACIT_INLINE __m256 accumulate(__m256 acc, __m256i dot, __m256 scale) {
 TACIT_INLINE __m256i pack16(Ints low, Ints high) {
   const __m256i packed = _mm256_packs_epi32(reinterpret_cast<__m256i>(low), reinterpret_cast<__m256i>(high));
   return _mm256_permute4x64_epi64(packed, 0xd8);
+}
+
+// A bit for each lane where a comparison held.
+TACIT_INLINE std::uint32_t lanes_set(Ints comparison) {
+  return static_cast<std::uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(comparison)));
 }
 
 TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
@@ -167,7 +173,7 @@ namespace tacit::kernels {
 
 const Kernels kAvx2Kernels = {
     "avx2", quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, swiglu,
-    add,    rotate_pairs,    attend,        frequencies,     sum,
+    add,    rotate_pairs,    attend,        frequencies,     mix,      collect, sum,
 };
 
 }  // namespace tacit::kernels

@@ -13,6 +13,7 @@ void store_narrow(std::int8_t* q, const Ints* block);
 void store_wide(std::int16_t* q, const Ints* block);
 void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
                     float* out);
+std::uint32_t lanes_set(Ints comparison);
 
 }  // namespace
 }  // namespace tacit::kernels
@@ -30,6 +31,11 @@ TACIT_INLINE __m512i broadcast4(const void* source) { return _mm512_set1_epi32(l
 TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
   store_as(q, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[0])));
   store_as(q + 16, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[1])));
+}
+
+// A bit for each lane where a comparison held.
+TACIT_INLINE std::uint32_t lanes_set(Ints comparison) {
+  return _cvtmask16_u32(_mm512_movepi32_mask(reinterpret_cast<__m512i>(comparison)));
 }
 
 TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
@@ -167,7 +173,7 @@ namespace tacit::kernels {
 
 const Kernels kAvx512Kernels = {
     "avx512", quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, swiglu,
-    add,      rotate_pairs,    attend,        frequencies,     sum,
+    add,      rotate_pairs,    attend,        frequencies,     mix,      collect, sum,
 };
 
 }  // namespace tacit::kernels

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Finds out while coding what sampler a text was drawn with. A few samplers, and the one that a user states, each make
+// a distribution of the model's logits; the text's symbols show which of them it comes from. Every lane has its own
+// belief, which drifts towards that of all lanes together, so that a text may change its sampler and lanes may differ
+// (spec/numeric.md, section 11). Text that no sampler explains better than the plain softmax costs hardly any time.
+//
+// A step is: awake(), then set() and observe() for every lane, in any order and by any thread; then learn(), once.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "predict/frequencies.h"
+#include "predict/sampler.h"
+
+namespace tacit {
+
+// Experts: the plain softmax, which never misses; samplers that people use; the one stated, if any.
+inline constexpr std::size_t kGuessedSamplers = 9;
+inline constexpr std::size_t kSamplerExpertsMax = kGuessedSamplers + 1;
+inline constexpr double kSamplerDrift = 0.02;  // of a lane's belief, each step, towards that of all lanes
+using SamplerShares = std::array<double, kSamplerExpertsMax>;
+
+// What the experts say of one step of one lane. A thread needs one.
+class SamplerExperts {
+ public:
+  SamplerExperts(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count,
+                 const std::optional<SamplerSettings>& stated);
+
+  // Errors: kModel where a logit is not finite.
+  Status set(const float* logits, const RecentTokens* recent);
+  // The experts' shares in the mixture, and how much of each goes to the plain softmax, as frequencies.
+  void mix(const SamplerShares& shares, const SamplerShares& escapes, Frequencies& mixed) const;
+  // The symbol's probability.
+  [[nodiscard]] double probability(std::size_t expert, std::uint32_t symbol) const;
+  [[nodiscard]] std::size_t count() const { return count_; }
+  [[nodiscard]] std::uint32_t most_likely() const { return top_; }
+
+ private:
+  static constexpr std::size_t kTemperatures = 3;
+  [[nodiscard]] const std::uint32_t* weights_of(std::size_t expert) const;
+
+  const kernels::Kernels& kernels_;
+  std::uint32_t vocabulary_size_;
+  std::uint64_t escape_count_;
+  std::size_t count_;
+  std::array<std::vector<std::uint32_t>, kTemperatures> weights_;
+  Ranking ranking_;
+  std::optional<SampledDistribution> stated_;
+  std::array<Kept, kSamplerExpertsMax> kept_;
+  std::uint32_t top_ = 0;
+};
+
+// All lanes of a block.
+class SamplerMixture {
+ public:
+  SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_size, const std::optional<SamplerSettings>& stated);
+
+  // The lane's distribution at `step`, into `frequencies`; `experts` keeps what observe() needs. Returns the model's
+  // most likely token. Errors: kModel where a logit is not finite.
+  Result<std::uint32_t> set(std::size_t lane, std::uint64_t step, const float* logits, SamplerExperts& experts,
+                             Frequencies& frequencies);
+  // Notes the symbol that the lane has at the step; `experts` are those of its set().
+  void observe(std::size_t lane, std::uint32_t symbol, const SamplerExperts& experts);
+  void learn(std::uint64_t step);
+
+  // The lane's belief in each expert, what it drifts towards, and how much of each expert's share is the plain softmax's.
+  [[nodiscard]] const SamplerShares& shares(std::size_t lane) const { return lanes_[lane].shares; }
+  [[nodiscard]] const SamplerShares& common() const { return common_; }
+  [[nodiscard]] const SamplerShares& escapes() const { return escapes_; }
+
+ private:
+  struct Lane {
+    SamplerShares shares{};
+    bool observed = false;  // in this step, what follows is of its symbol
+    std::array<bool, kSamplerExpertsMax> missed{};
+    double saved = 0;  // nats against the plain softmax
+    double plain = 0;  // nats of the plain softmax
+  };
+  [[nodiscard]] bool looks(std::uint64_t step) const;
+
+  std::size_t expert_count_;
+  bool stated_;
+  SamplerShares common_{};  // the shares of all lanes
+  SamplerShares misses_{};
+  SamplerShares trials_{};
+  SamplerShares escapes_{};  // misses_ / trials_
+  std::uint64_t looks_ = 0;  // steps learnt from
+  double saved_ = 0;
+  double plain_ = 0;
+  bool awake_ = true;
+  std::vector<Lane> lanes_;
+  std::vector<RecentTokens> recent_;  // of each lane; empty where no penalties are stated
+};
+
+}  // namespace tacit
