@@ -27,11 +27,13 @@ struct EncodePort {
   [[nodiscard]] std::uint64_t symbol_count() const { return symbols.size(); }
   [[nodiscard]] std::uint64_t code_bytes() const { return encoder.byte_count(); }
 
-  bool code_guess(std::uint64_t step, std::uint32_t guess, std::uint64_t probability) {
-    const bool right = static_cast<std::uint32_t>(symbols[step]) == guess;
-    encoder.encode(right ? 0 : probability, right ? probability : kGuessTotal - probability, kGuessTotal);
-    return right;
+  bool code_answer(std::uint64_t step, const LanePrediction& prediction) {
+    const bool yes = prediction.answer_for(static_cast<std::uint32_t>(symbols[step]));
+    const std::uint64_t probability = prediction.yes_probability();
+    encoder.encode(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
+    return yes;
   }
+  void found(std::uint32_t) {}
   template <class Distribution>
   void code(std::uint64_t step, const Distribution& distribution) {
     const Interval interval = distribution.interval_of(static_cast<std::uint32_t>(symbols[step]));
@@ -48,12 +50,13 @@ struct DecodePort {
   [[nodiscard]] std::uint64_t symbol_count() const { return count; }
   [[nodiscard]] std::uint64_t code_bytes() const { return 0; }
 
-  bool code_guess(std::uint64_t, std::uint32_t guess, std::uint64_t probability) {
-    const bool right = decoder.value(kGuessTotal) < probability;
-    decoder.consume(right ? 0 : probability, right ? probability : kGuessTotal - probability, kGuessTotal);
-    if (right) symbols.push_back(static_cast<TokenId>(guess));
-    return right;
+  bool code_answer(std::uint64_t, const LanePrediction& prediction) {
+    const std::uint64_t probability = prediction.yes_probability();
+    const bool yes = decoder.value(kQuestionTotal) < probability;
+    decoder.consume(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
+    return yes;
   }
+  void found(std::uint32_t symbol) { symbols.push_back(static_cast<TokenId>(symbol)); }
   template <class Distribution>
   void code(std::uint64_t, const Distribution& distribution) {
     Interval interval;
@@ -76,8 +79,7 @@ class LaneGroup {
         ports_(ports),
         caches_(caches),
         forward_(context.model, context.kernels, context.window, pool),
-        frequencies_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count()),
-        experts_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
+        scratch_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
                  context.sampler),
         logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
         logits_(ports.size() * logits_stride_) {}
@@ -129,23 +131,23 @@ class LaneGroup {
   }
 
   Status code_plain(std::size_t lane, std::uint64_t step, const float* logits) {
-    TACIT_TRY(frequencies_.set_softmax(logits));
-    ports_[lane].code(step, frequencies_);
+    TACIT_TRY(scratch_.frequencies.set_softmax(logits));
+    ports_[lane].code(step, scratch_.frequencies);
     return {};
   }
 
   Status code_adaptive(std::size_t lane, std::uint64_t step, const float* logits) {
     Port& port = ports_[lane];
     TACIT_ASSIGN(LanePrediction* const predicted,
-                 predictor_->predict(first_lane_ + lane, step, logits, experts_, frequencies_));
+                 predictor_->predict(first_lane_ + lane, step, logits, scratch_));
     LanePrediction& prediction = *predicted;
-    bool right = false;
-    while (!right && prediction.has_guess()) {
-      right = port.code_guess(step, prediction.guess(), prediction.guess_probability());
-      prediction.answer(right);
+    while (prediction.has_question()) prediction.answer(port.code_answer(step, prediction));
+    if (prediction.is_found()) {
+      port.found(prediction.found());
+    } else {
+      port.code(step, prediction);
     }
-    if (!right) port.code(step, prediction);
-    predictor_->finish(first_lane_ + lane, step, static_cast<std::uint32_t>(port.symbols[step]), experts_);
+    predictor_->finish(first_lane_ + lane, step, static_cast<std::uint32_t>(port.symbols[step]), scratch_);
     return {};
   }
 
@@ -155,8 +157,7 @@ class LaneGroup {
   std::span<Port> ports_;
   std::span<LaneCache> caches_;
   Forward forward_;
-  Frequencies frequencies_;
-  SamplerExperts experts_;
+  PredictScratch scratch_;
   std::size_t logits_stride_;
   std::vector<float> logits_;
   std::vector<Row> rows_;
@@ -225,7 +226,8 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
   TACIT_TRY(reserve_caches(ports.size(), step_count, Port::kExcess));
   std::optional<AdaptivePredictor> predictor;
   if (context_.adaptive) {
-    predictor.emplace(symbol_counts, context_.tokenizer.vocabulary_size(), context_.sampler);
+    predictor.emplace(symbol_counts, context_.tokenizer.vocabulary_size(), context_.tokenizer.symbol_count(),
+                      context_.sampler);
   }
   auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()),
                             predictor.has_value() ? &*predictor : nullptr);

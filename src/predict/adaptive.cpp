@@ -2,53 +2,36 @@
 #include "predict/adaptive.h"
 
 #include <algorithm>
-
-#include "numeric/exp.h"
-#include "numeric/fast_log.h"
+#include <cassert>
+#include <cmath>
 
 namespace tacit {
 namespace {
 
-// Buckets of what the weights depend on. A change of any of these is a change of the contract.
-constexpr std::uint32_t kConfidences = 7;
-constexpr std::uint32_t kTotalBuckets = 10;
-constexpr std::uint32_t kDistinctMax = 5;
+// A change of any of these is a change of the contract.
 constexpr std::uint32_t kMatchHitLengths = 32;
-constexpr std::uint32_t kRuns = 8;
 constexpr std::uint32_t kRunMax = 15;
-constexpr std::uint32_t kSymbolBuckets = 8192;
-constexpr std::array<std::uint32_t, 9> kMatchLengths = {16, 23, 32, 46, 64, 91, 128, 182, 256};
-constexpr std::uint32_t kMatchLengthBuckets = 16 + kMatchLengths.size();
+constexpr std::uint32_t kMixerRunMax = 7;
+constexpr std::uint32_t kResultsMask = 15;
+constexpr std::uint32_t kUnigramMin = 50;  // symbols that are counted before their counts count
+constexpr int kPairBits = 16;
 
-// How fast the weights follow.
-constexpr double kShareRateMin = 0.008;
-constexpr double kShareMin = 0.0005;
 constexpr double kMatchHitRateMin = 0.005;
-constexpr double kMixerRate = 0.003;
-
-constexpr double kOrderShareStart = 0.3;
 constexpr double kMatchRightStart = 0.8;
 constexpr double kMatchWrongStart = 0.1;
-constexpr double kGuessMin = 1e-6;
+constexpr double kPairRateMin = 0.02;
+constexpr double kPairScale = 4.0;  // of errors
+constexpr double kPairInputScale = 2.0;
+constexpr double kProbabilityMin = 1e-6;
 constexpr double kLeftMin = 1e-9;
 constexpr double kEvidenceScale = 0.5;  // of the inputs from counts, against the model's
 constexpr double kBias = 0.3;
-constexpr double kAloneDrift = 0.02;     // of a lane's belief, each step, towards that of all lanes
-constexpr double kAloneRateMin = 0.01;   // of that one
+constexpr double kAloneDrift = 0.02;    // of a lane's belief, each step, towards that of all lanes
+constexpr double kAloneRateMin = 0.01;  // of that one
 constexpr double kAloneMin = 1e-4;
-// Totals stay below what the range coder takes (2^51).
-constexpr double kRestMax = static_cast<double>(std::uint64_t{1} << 50);
-
-double stretch(double p) {
-  const numeric::FastLog& ln = numeric::FastLog::instance();
-  p = std::clamp(p, 1e-7, 1.0 - 1e-7);
-  return ln(p) - ln(1.0 - p);
-}
-
-double squash(double x) {
-  const double clamped = std::clamp(x, -30.0, 30.0);
-  return 1.0 / (1.0 + static_cast<double>(numeric::exp(static_cast<float>(-clamped))));
-}
+constexpr double kOthersTotal = static_cast<double>(std::uint64_t{1} << 30);
+// What recent counts may add to a frequency, so that it stays below 2^32.
+constexpr double kTailAddedMax = 3.0 * static_cast<double>(kernels::kFrequencyOne);
 
 // The stretched estimate that `count` of `total` occurrences give.
 double stretched_count(std::uint32_t count, std::uint32_t total) {
@@ -65,16 +48,10 @@ double stretched_count(std::uint32_t count, std::uint32_t total) {
   return table[count * kSize + total];
 }
 
-std::uint32_t total_bucket(std::uint32_t total) {
-  if (total < 6) return total;
-  return total < 12 ? 6 : total < 24 ? 7 : total < 48 ? 8 : 9;
-}
-
-std::uint32_t match_length_bucket(std::uint32_t length) {
-  if (length < 16) return length;
-  std::uint32_t bucket = 15;
-  for (const std::uint32_t bound : kMatchLengths) bucket += length >= bound ? 1 : 0;
-  return bucket;
+// The log odds that what follows a context is one of `left` of the `total` that did.
+double stretched_left(std::uint32_t left, std::uint32_t total) {
+  const numeric::FastLog& ln = numeric::FastLog::instance();
+  return ln(static_cast<double>(left) + 0.1) - ln(static_cast<double>(total - left) + 0.4);
 }
 
 std::uint32_t confidence_bucket(double top) {
@@ -82,356 +59,436 @@ std::uint32_t confidence_bucket(double top) {
   return std::min<std::uint32_t>(fifth + (top > 0.9 ? 1 : 0) + (top > 0.97 ? 1 : 0), kConfidences - 1);
 }
 
-// The belief in one of two, after what happened with the probabilities that they gave it.
-double weighed(double belief, double p, double other) {
-  const double own = belief * p;
-  return own / (own + (1.0 - belief) * other);
+std::uint32_t count_bucket(std::uint32_t count) { return count < 6 ? count : count < 12 ? 6 : 7; }
+
+std::uint32_t pair_of(std::uint32_t previous, std::uint32_t symbol) {
+  const std::uint64_t hash = (previous + std::uint64_t{1}) * 0x9e3779b97f4a7c15 +
+                             (symbol + std::uint64_t{1}) * (0xc2b2ae3d27d4eb4f * 3);
+  return static_cast<std::uint32_t>(hash >> (64 - kPairBits));
 }
 
-void follow(LearntShare& share, double target, double rate_min) {
-  share.count += 1.0;
-  const double rate = std::max(1.0 / share.count, rate_min);
-  share.value = share.value + rate * (target - share.value);
-}
+std::uint32_t run_after(std::uint32_t run, bool right) { return right ? std::min(run + 1, kRunMax) : run / 4; }
 
 }  // namespace
 
-AdaptiveWeights::AdaptiveWeights()
-    : order_shares(kOrderCount * kTotalBuckets * (kDistinctMax + 1) * kConfidences * 2, {kOrderShareStart}),
-      match_shares(kMatchLengthBuckets * 2 * kConfidences, {kOrderShareStart}),
+Learnt::Learnt(std::span<const std::uint64_t> strip_sizes, std::uint32_t symbol_count)
+    : history(strip_sizes),
+      recent(symbol_count),
       match_hits(kMatchHitLengths * 2 * kGuessesMax),
-      mixers_by_evidence(kGuessesMax * (kOrderCount + 1) * 3 * (kOrderCount + 1)),
-      mixers_by_confidence(kGuessesMax * kConfidences * kRuns),
-      mixers_by_symbol(kGuessesMax * kSymbolBuckets) {
+      pairs(std::size_t{1} << kPairBits, {0, 0}),
+      alone{kAloneStart} {
   for (std::size_t i = 0; i < match_hits.size(); ++i) {
     match_hits[i].value = i / kGuessesMax % 2 == 1 ? kMatchRightStart : kMatchWrongStart;
   }
-  for (Mixer& mixer : mixers_by_evidence) mixer[0] = 1.0;
-  alone.value = kAloneStart;
 }
 
-std::size_t LanePrediction::candidate_of(std::uint32_t symbol) {
-  const std::size_t index = find(symbol);
-  if (index < candidates_.size()) return index;
-  candidate_symbols_.push_back(symbol);
-  Candidate& added = candidates_.emplace_back();
-  added.symbol = symbol;
-  added.model = static_cast<double>((*base_)[symbol]) / static_cast<double>(base_total_);
-  return index;
-}
+// ---- Candidates and what the experts give them ----
 
-std::size_t LanePrediction::find(std::uint32_t symbol) const {
-  return static_cast<std::size_t>(std::find(candidate_symbols_.begin(), candidate_symbols_.end(), symbol) -
-                                  candidate_symbols_.begin());
-}
-
-void LanePrediction::predict(const History& history, const AdaptiveWeights& weights, const History::Buckets& buckets,
-                             std::uint32_t place, std::uint32_t previous, std::uint32_t top, Frequencies& base) {
-  weights_ = &weights;
-  base_ = &base;
-  base_total_ = base.total();
-  previous_ = previous;
+void LanePrediction::predict(const Learnt& learnt, std::size_t lane, std::uint64_t step, const TopTokens& top,
+                             PredictScratch& scratch) {
+  learnt_ = &learnt;
+  scratch_ = &scratch;
+  base_total_ = scratch.frequencies.total();
+  place_ = learnt.history.place_of(lane, step);
+  model_keys_ = learnt.history.model_keys_of(lane, step, top.first, top.second);
+  view_ = {};
+  view_.top = top.first;
+  view_.previous = step == 0 ? 0 : learnt.history.symbol_at(place_ - 1);
+  view_.results = results_;
   candidates_.clear();
-  candidate_symbols_.clear();
-  guess_records_.clear();
-  top_symbol_ = top;
-  confidence_ = confidence_bucket(candidates_[candidate_of(top_symbol_)].model);
-  gather(history, buckets, place);
-  choose_shares(weights);
-  mix();
+  scratch.index.clear();
+  view_.confidence = confidence_bucket(candidates_[candidate_of(top.first)].model);
+  gather();
+  weigh();
   choose_guesses();
+  record_count_ = 0;
+  asked_ = 0;
   mixed_left_ = 1;
   model_left_ = 1;
   totals_left_ = totals_;
-  prepare_guess();
+  ask_next();
 }
 
-// Counts what followed each context, until a context that has never occurred: longer ones have not either.
-void LanePrediction::gather(const History& history, const History::Buckets& buckets, std::uint32_t place) {
-  order_count_ = 0;
+// Its place among the candidates, where it may be new.
+std::uint32_t LanePrediction::candidate_of(std::uint32_t symbol) {
+  const std::uint32_t known = scratch_->index.find(symbol);
+  if (known != kNoSymbol) return known;
+  const auto added = static_cast<std::uint32_t>(candidates_.size());
+  scratch_->index.add(symbol, added);
+  Candidate& candidate = candidates_.emplace_back();
+  candidate.symbol = symbol;
+  candidate.model = static_cast<double>(scratch_->frequencies[symbol]) / static_cast<double>(base_total_);
+  return added;
+}
+
+// Counts what followed each context. No text context longer than one that has never occurred has occurred either.
+void LanePrediction::gather() {
+  const History& history = learnt_->history;
+  expert_count_ = 0;
+  totals_.fill(0);
+  newest_ = kNoSymbol;
   for (std::size_t order = 0; order < kOrderCount; ++order) {
-    std::uint32_t total = 0;
-    std::uint32_t distinct = 0;
-    history.for_each_place(order, buckets[order], place, [&](std::uint32_t symbol) {
-      std::uint16_t& count = candidates_[candidate_of(symbol)].counts[order];
-      if (count == 0) ++distinct;
-      ++count;
-      ++total;
+    std::uint32_t newest = kNoSymbol;
+    gather_context(order, newest, [&](const auto& found) {
+      history.for_each_place(order, buckets_[order], place_, found);
     });
-    if (total == 0) break;
-    totals_[order] = total;
-    distinct_[order] = distinct;
-    std::uint16_t best_count = 0;
-    for (const Candidate& candidate : candidates_) {
-      if (candidate.counts[order] <= best_count) continue;
-      best_count = candidate.counts[order];
-      best_[order] = candidate.symbol;
-    }
-    order_count_ = order + 1;
+    if (totals_[order] == 0) break;
+    newest_ = newest;
+    view_.order_count = static_cast<std::uint32_t>(order) + 1;
+    view_.longest_best = experts_[expert_count_ - 1].best;
   }
-  match_symbol_ = match_place_ == History::kNowhere ? kNone : history.symbol_at(match_place_);
-  if (match_symbol_ != kNone) candidate_of(match_symbol_);
+  for (std::size_t context = 0; context < History::kModelContexts; ++context) {
+    std::uint32_t newest = kNoSymbol;
+    gather_context(kOrderCount + context, newest, [&](const auto& found) {
+      history.for_each_model_place(context, model_keys_[context], found);
+    });
+  }
+  if (learnt_->recent.total() > kUnigramMin) add_expert(kUnigramExpert, learnt_->recent.total(), 0, kNoSymbol);
+  if (match_place_ == History::kNowhere) return;
+  view_.match_symbol = history.symbol_at(match_place_);
+  candidate_of(view_.match_symbol);
+  add_expert(kMatchExpert, match_length_, 1, view_.match_symbol);
 }
 
-void LanePrediction::choose_shares(const AdaptiveWeights& weights) {
-  model_share_ = 1;
-  for (std::size_t order = 0; order < order_count_; ++order) {
-    std::uint32_t index =
-        static_cast<std::uint32_t>(order) * kTotalBuckets + total_bucket(static_cast<std::uint32_t>(totals_[order]));
-    index = index * (kDistinctMax + 1) + std::min(distinct_[order], kDistinctMax);
-    index = (index * kConfidences + confidence_) * 2 + (best_[order] == top_symbol_ ? 1 : 0);
-    share_index_[order] = index;
-    shares_[order] = weights.order_shares[index].value;
-    model_share_ = model_share_ * (1.0 - shares_[order]);
+// `for_each`: calls what it is given with each symbol that followed, newest first.
+void LanePrediction::gather_context(std::size_t expert, std::uint32_t& newest, const auto& for_each) {
+  std::uint32_t total = 0;
+  std::uint32_t distinct = 0;
+  for_each([&](std::uint32_t symbol) {
+    if (total == 0) newest = symbol;
+    std::uint16_t& count = candidates_[candidate_of(symbol)].counts[expert];
+    distinct += count == 0 ? 1 : 0;
+    ++count;
+    ++total;
+  });
+  if (total == 0) return;
+  totals_[expert] = total;
+  std::uint16_t best_count = 0;
+  std::uint32_t best = kNoSymbol;
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.counts[expert] <= best_count) continue;
+    best_count = candidate.counts[expert];
+    best = candidate.symbol;
   }
-  if (match_symbol_ == kNone) return;
-  match_index_ =
-      (match_length_bucket(match_length_) * 2 + (match_symbol_ == top_symbol_ ? 1 : 0)) * kConfidences + confidence_;
-  match_share_ = weights.match_shares[match_index_].value;
-  model_share_ = model_share_ * (1.0 - match_share_);
+  add_expert(expert, total, distinct, best);
 }
 
-// Each order takes its share from what those below it say, the match from all of them.
-void LanePrediction::mix() {
+void LanePrediction::add_expert(std::size_t expert, std::uint32_t total, std::uint32_t distinct, std::uint32_t best) {
+  experts_[expert_count_++] = {expert, total, distinct, best, runs_[expert]};
+}
+
+void LanePrediction::weigh() {
+  model_weight_ = learnt_->gate.weigh(view_, std::span(experts_).first(expert_count_), entries_);
   for (Candidate& candidate : candidates_) {
-    double evidence = 0;
-    for (std::size_t order = 0; order < order_count_; ++order) {
-      const double p = static_cast<double>(candidate.counts[order]) / totals_[order];
-      evidence = shares_[order] * p + (1.0 - shares_[order]) * evidence;
-    }
-    if (match_symbol_ != kNone) {
-      evidence = (candidate.symbol == match_symbol_ ? match_share_ : 0.0) + (1.0 - match_share_) * evidence;
-    }
-    candidate.evidence = evidence;
-    candidate.mixed = evidence + model_share_ * candidate.model;
+    double mixed = model_weight_ * candidate.model;
+    for (std::size_t i = 0; i < expert_count_; ++i) mixed = mixed + part_of(i, candidate.symbol, &candidate);
+    candidate.mixed = mixed;
   }
 }
 
+// What the i-th expert adds to a symbol's probability. `candidate`: null if it is none.
+double LanePrediction::part_of(std::size_t i, std::uint32_t symbol, const Candidate* candidate) const {
+  const std::size_t expert = experts_[i].expert;
+  if (expert == kMatchExpert) return symbol == view_.match_symbol ? entries_[i].weight : 0.0;
+  const std::uint32_t count = expert == kUnigramExpert ? learnt_->recent[symbol]
+                              : candidate != nullptr   ? candidate->counts[expert]
+                                                       : 0;
+  return entries_[i].weight * (static_cast<double>(count) / static_cast<double>(experts_[i].total));
+}
+
+// The likeliest come first among the candidates; of equal ones the lower symbol.
 void LanePrediction::choose_guesses() {
-  guess_ = 0;
-  guess_count_ = 0;
-  const auto better = [](const Candidate& a, const Candidate& b) {
-    return a.mixed > b.mixed || (a.mixed == b.mixed && a.symbol < b.symbol);
+  guess_count_ = std::min(candidates_.size(), kGuessesMax);
+  const auto better = [&](std::uint32_t a, std::uint32_t b) {
+    const Candidate& x = candidates_[a];
+    const Candidate& y = candidates_[b];
+    return x.mixed > y.mixed || (x.mixed == y.mixed && x.symbol < y.symbol);
   };
-  while (guess_count_ < std::min(candidates_.size(), kGuessesMax)) {
-    std::size_t best = candidates_.size();
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      if (!is_guess(i) && (best == candidates_.size() || better(candidates_[i], candidates_[best]))) best = i;
-    }
-    guesses_[guess_count_++] = best;
+  std::size_t count = 0;
+  for (std::uint32_t i = 0; i < candidates_.size(); ++i) {
+    std::size_t at = count;
+    while (at > 0 && better(i, guesses_[at - 1])) --at;
+    if (at >= guess_count_) continue;
+    if (count < guess_count_) ++count;
+    std::copy_backward(guesses_.begin() + static_cast<std::ptrdiff_t>(at),
+                       guesses_.begin() + static_cast<std::ptrdiff_t>(count) - 1,
+                       guesses_.begin() + static_cast<std::ptrdiff_t>(count));
+    guesses_[at] = i;
   }
 }
 
-bool LanePrediction::is_guess(std::size_t candidate) const {
-  const auto end = guesses_.begin() + static_cast<std::ptrdiff_t>(guess_count_);
-  return std::find(guesses_.begin(), end, candidate) != end;
+// ---- Questions ----
+
+void LanePrediction::ask_next() {
+  if (asked_ < guess_count_) return ask_guess();
+  if (candidates_.size() > guess_count_) return ask_others();
+  prepare_tail();
 }
 
-void LanePrediction::prepare_guess() {
-  if (!has_guess()) return prepare_rest();
-  const Candidate& candidate = candidates_[guesses_[guess_]];
-  const auto k = static_cast<std::uint32_t>(guess_);
-  GuessRecord& record = guess_records_.emplace_back();
-  record.inputs.fill(0);
-  record.inputs[0] = stretch(candidate.mixed / mixed_left_);
-  record.inputs[1] = stretch(candidate.model / model_left_);
-  record.inputs[2] = kBias;
-  std::uint32_t longest = 0;
-  for (std::size_t order = 0; order < order_count_; ++order) {
-    const std::uint32_t count = candidate.counts[order];
-    if (count > 0) longest = static_cast<std::uint32_t>(order) + 1;
-    if (totals_left_[order] == 0) continue;
-    record.inputs[3 + order] = kEvidenceScale * stretched_count(count, static_cast<std::uint32_t>(totals_left_[order]));
+void LanePrediction::ask_guess() {
+  phase_ = Phase::kGuesses;
+  const auto k = static_cast<std::uint32_t>(asked_);
+  const Candidate& candidate = candidates_[guesses_[asked_]];
+  QuestionRecord& record = records_[record_count_++];
+  record = {};
+  auto& inputs = record.question.inputs;
+  QuestionView view;
+  view.question = k;
+  view.order_count = view_.order_count;
+  for (std::size_t order = 0; order < view_.order_count; ++order) {
+    if (candidate.counts[order] > 0) view.longest = static_cast<std::uint32_t>(order) + 1;
   }
-  std::uint32_t match_state = 0;
-  record.match_hit = kNone;
-  if (match_symbol_ != kNone) {
-    const std::uint32_t is_match = candidate.symbol == match_symbol_ ? 1 : 0;
-    match_state = 2 - is_match;
+  for (std::size_t expert = 0; expert < kCountedExperts; ++expert) {
+    if (totals_left_[expert] == 0) continue;
+    const std::size_t input = expert < kOrderCount ? kOrderInput + expert : kModelContextInput + expert - kOrderCount;
+    inputs[input] = kEvidenceScale * stretched_count(candidate.counts[expert], totals_left_[expert]);
+  }
+  if (view_.match_symbol != kNoSymbol) {
+    const std::uint32_t is_match = candidate.symbol == view_.match_symbol ? 1 : 0;
+    view.match_state = 2 - is_match;
     record.match_hit =
         (std::min(match_length_, kMatchHitLengths - 1) * 2 + is_match) * static_cast<std::uint32_t>(kGuessesMax) + k;
-    record.inputs[3 + kOrderCount] = kEvidenceScale * stretch(weights_->match_hits[record.match_hit].value);
+    inputs[kMatchInput] = kEvidenceScale * stretch(learnt_->match_hits[record.match_hit].value);
   }
-  record.by_evidence =
-      ((k * (kOrderCount + 1) + static_cast<std::uint32_t>(order_count_)) * 3 + match_state) * (kOrderCount + 1) +
-      longest;
-  record.by_confidence = (k * kConfidences + confidence_) * kRuns + std::min(run_, kRuns - 1);
-  record.by_symbol = k * kSymbolBuckets + previous_ % kSymbolBuckets;
-  const AdaptiveWeights::Mixer& a = weights_->mixers_by_evidence[record.by_evidence];
-  const AdaptiveWeights::Mixer& b = weights_->mixers_by_confidence[record.by_confidence];
-  const AdaptiveWeights::Mixer& c = weights_->mixers_by_symbol[record.by_symbol];
-  double sum = 0;
-  for (std::size_t i = 0; i < kMixerInputs; ++i) sum = sum + ((a[i] + b[i]) + c[i]) * record.inputs[i];
-  record.probability = std::clamp(squash(sum), kGuessMin, 1.0 - kGuessMin);
-  record.model_probability = std::clamp(candidate.model / model_left_, kGuessMin, 1.0 - kGuessMin);
-  const double probability = alone_ * record.model_probability + (1.0 - alone_) * record.probability;
-  guess_probability_ = static_cast<std::uint64_t>(probability * static_cast<double>(kGuessTotal));
+  record.pair = pair_of(view_.previous, candidate.symbol);
+  inputs[kPairInput] = kPairInputScale * learnt_->pairs[record.pair].value;
+  view.run = std::min(run_, kMixerRunMax);
+  view.symbol = candidate.symbol;
+  if (view_.order_count > 0) {
+    const std::uint32_t count = candidate.counts[view_.order_count - 1];
+    const std::uint32_t others = totals_left_[view_.order_count - 1] - count;
+    view.evidence = ((newest_ == candidate.symbol ? 8 : 0) + count_bucket(count)) * 3 + std::min(others, 2U);
+  }
+  pose(view, candidate.mixed / mixed_left_, candidate.model / model_left_);
 }
 
-void LanePrediction::answer(bool right) {
-  GuessRecord& record = guess_records_.back();
-  record.right = right;
-  const double model = right ? record.model_probability : 1.0 - record.model_probability;
-  const double experts = right ? record.probability : 1.0 - record.probability;
-  alone_ = weighed(alone_, model, experts);
-  const Candidate& candidate = candidates_[guesses_[guess_]];
-  ++guess_;
-  if (right) return;
+void LanePrediction::ask_others() {
+  phase_ = Phase::kOthers;
+  QuestionRecord& record = records_[record_count_++];
+  record = {};
+  others_mixed_ = 0;
+  others_model_ = 0;
+  others_.clear();
+  for (std::uint32_t i = 0; i < candidates_.size(); ++i) {
+    if (std::find(guesses_.begin(), guesses_.end(), i) != guesses_.end()) continue;
+    others_mixed_ = others_mixed_ + candidates_[i].mixed;
+    others_model_ = others_model_ + candidates_[i].model;
+    others_.push_back({i, 0});
+  }
+  const auto other_count = static_cast<std::uint32_t>(std::min<std::size_t>(others_.size(), 15));
+  QuestionView view;
+  view.question = kOthersQuestion;
+  view.order_count = view_.order_count;
+  for (std::size_t expert = 0; expert < kCountedExperts; ++expert) {
+    if (totals_[expert] == 0) continue;
+    const std::size_t input = expert < kOrderCount ? kOrderInput + expert : kModelContextInput + expert - kOrderCount;
+    record.question.inputs[input] = kEvidenceScale * stretched_left(totals_left_[expert], totals_[expert]);
+    if (expert < kOrderCount && totals_left_[expert] > 0) view.longest = static_cast<std::uint32_t>(expert) + 1;
+  }
+  if (view_.match_symbol != kNoSymbol) {
+    const bool was_guess = std::any_of(guesses_.begin(), guesses_.end(), [&](std::uint32_t guess) {
+      return candidates_[guess].symbol == view_.match_symbol;
+    });
+    view.match_state = was_guess ? 1 : 2;
+  }
+  view.run = std::min(other_count / 2, kMixerRunMax);
+  view.symbol = view_.previous;
+  view.evidence = other_count;
+  pose(view, others_mixed_ / mixed_left_, others_model_ / model_left_);
+}
+
+void LanePrediction::pose(const QuestionView& view, double mixed, double model) {
+  Question& question = records_[record_count_ - 1].question;
+  question.inputs[kMixedInput] = stretch(mixed);
+  question.inputs[kModelInput] = stretch(model);
+  question.inputs[kBiasInput] = kBias;
+  QuestionView bounded = view;
+  bounded.confidence = view_.confidence;
+  learnt_->mixer.ask(bounded, question);
+  question.model_probability = std::clamp(model, kProbabilityMin, 1.0 - kProbabilityMin);
+  const double probability = alone_ * question.model_probability + (1.0 - alone_) * question.probability;
+  yes_probability_ = static_cast<std::uint64_t>(probability * static_cast<double>(kQuestionTotal));
+}
+
+bool LanePrediction::answer_for(std::uint32_t symbol) const {
+  if (phase_ == Phase::kGuesses) return candidates_[guesses_[asked_]].symbol == symbol;
+  return scratch_->index.find(symbol) != kNoSymbol;  // and it is no guess, or the questions would have ended
+}
+
+void LanePrediction::answer(bool yes) {
+  Question& question = records_[record_count_ - 1].question;
+  question.yes = yes;
+  alone_ = yes ? weighed(alone_, question.model_probability, question.probability)
+               : weighed(alone_, 1.0 - question.model_probability, 1.0 - question.probability);
+  if (phase_ == Phase::kOthers) return yes ? prepare_others() : prepare_tail();
+  const Candidate& candidate = candidates_[guesses_[asked_++]];
+  if (yes) {
+    phase_ = Phase::kFound;
+    return;
+  }
+  leave_out(candidate);
+  ask_next();
+}
+
+void LanePrediction::leave_out(const Candidate& candidate) {
   mixed_left_ = std::max(mixed_left_ - candidate.mixed, kLeftMin);
   model_left_ = std::max(model_left_ - candidate.model, kLeftMin);
-  for (std::size_t order = 0; order < order_count_; ++order) totals_left_[order] -= candidate.counts[order];
-  prepare_guess();
+  for (std::size_t expert = 0; expert < kCountedExperts; ++expert) totals_left_[expert] -= candidate.counts[expert];
 }
 
-// What is left: the candidates not asked for, with what the experts give them, then all other symbols as the model has
-// them. Candidates leave the model's frequencies, so that no symbol has two intervals.
-void LanePrediction::prepare_rest() {
-  const double unit = static_cast<double>(base_total_) / std::max(model_share_, 1e-30);
-  double evidence_sum = 0;
-  rest_candidates_.clear();
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    const std::uint64_t frequency = base_->take(candidates_[i].symbol);
-    if (is_guess(i)) continue;
-    evidence_sum = evidence_sum + candidates_[i].evidence * unit;
-    rest_candidates_.push_back({candidates_[i].symbol, frequency});
-  }
-  const double room = std::max(kRestMax - static_cast<double>(base_total_), 0.0);  // a flat 2^20 leaves none
-  const double scale = evidence_sum > room ? room / evidence_sum : 1.0;
-  rest_unit_ = unit * scale;
-  rest_evidence_ = evidence_sum * scale;
-  std::uint64_t model_total = base_->total();
-  for (const RestCandidate& candidate : rest_candidates_) model_total += candidate.frequency;
-  rest_model_ = std::max(static_cast<double>(model_total), 1.0);
-  // The mixture of the model alone and of the model with the evidence is the model with less of it.
-  const double experts = (1.0 - alone_) * rest_model_;
-  const double share = experts / (alone_ * (rest_model_ + rest_evidence_) + experts);
-  rest_candidates_total_ = 0;
-  std::size_t next = 0;
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    if (is_guess(i)) continue;
-    RestCandidate& candidate = rest_candidates_[next++];
-    candidate.frequency += static_cast<std::uint64_t>(candidates_[i].evidence * rest_unit_ * share);
-    rest_candidates_total_ += candidate.frequency;
+// ---- What the questions leave ----
+
+// One of the candidates that were no guesses.
+void LanePrediction::prepare_others() {
+  phase_ = Phase::kOtherCandidates;
+  others_total_ = 0;
+  for (Weighted& other : others_) {
+    const Candidate& candidate = candidates_[other.symbol];
+    const double probability = alone_ * (candidate.model / others_model_) +
+                               (1.0 - alone_) * (candidate.mixed / others_mixed_);
+    other = {candidate.symbol, 1 + static_cast<std::uint64_t>(probability * kOthersTotal)};
+    others_total_ += other.frequency;
   }
 }
 
-// The symbol is none of the guesses: what the model alone and what all together gave it.
-void LanePrediction::weigh_rest(std::size_t candidate, std::uint32_t symbol) {
-  const auto frequency = static_cast<double>((*base_)[symbol]);
-  const double evidence = candidate < candidates_.size() ? candidates_[candidate].evidence * rest_unit_ : 0.0;
-  alone_ = weighed(alone_, frequency / rest_model_, (frequency + evidence) / (rest_model_ + rest_evidence_));
+// A symbol that no expert but the recent counts knows of. Candidates leave the model's frequencies; recent counts join
+// them, the fewer the more the lane believes in the model alone.
+void LanePrediction::prepare_tail() {
+  phase_ = Phase::kTail;
+  Frequencies& base = scratch_->frequencies;
+  std::uint32_t counts = learnt_->recent.total();
+  for (const Candidate& candidate : candidates_) {
+    base.take(candidate.symbol);
+    counts -= learnt_->recent[candidate.symbol];
+  }
+  tail_model_ = std::max(static_cast<double>(base.total()), 1.0);
+  tail_counts_ = static_cast<double>(counts);
+  tail_unit_ = 0;
+  for (std::size_t i = 0; i < expert_count_; ++i) {
+    if (experts_[i].expert != kUnigramExpert) continue;
+    const double odds = entries_[i].weight / model_weight_;
+    const double added = std::min(odds * static_cast<double>(base_total_), kTailAddedMax);
+    tail_unit_ = added / static_cast<double>(experts_[i].total);
+  }
+  const double experts = (1.0 - alone_) * tail_model_;
+  const double share = experts / (alone_ * (tail_model_ + tail_counts_ * tail_unit_) + experts);
+  const auto unit = static_cast<std::uint32_t>(tail_unit_ * share);
+  if (unit > 0) base.add_counts(learnt_->recent.counts(), unit);
+}
+
+std::uint64_t LanePrediction::total() const {
+  return phase_ == Phase::kOtherCandidates ? others_total_ : scratch_->frequencies.total();
 }
 
 Interval LanePrediction::interval_of(std::uint32_t symbol) const {
+  if (phase_ == Phase::kTail) return scratch_->frequencies.interval_of(symbol);
   std::uint64_t low = 0;
-  for (const RestCandidate& candidate : rest_candidates_) {
-    if (candidate.symbol == symbol) return {low, candidate.frequency, total()};
-    low += candidate.frequency;
+  for (const Weighted& other : others_) {
+    if (other.symbol == symbol) return {low, other.frequency, others_total_};
+    low += other.frequency;
   }
-  const Interval interval = base_->interval_of(symbol);
-  return {low + interval.low, interval.size, total()};
+  assert(false);
+  return {};
 }
 
 std::uint32_t LanePrediction::symbol_at(std::uint64_t value, Interval& interval) const {
+  if (phase_ == Phase::kTail) return scratch_->frequencies.symbol_at(value, interval);
   std::uint64_t low = 0;
-  for (const RestCandidate& candidate : rest_candidates_) {
-    if (value < low + candidate.frequency) {
-      interval = {low, candidate.frequency, total()};
-      return candidate.symbol;
-    }
-    low += candidate.frequency;
-  }
-  const std::uint32_t symbol = base_->symbol_at(value - low, interval);
-  interval = {low + interval.low, interval.size, total()};
-  return symbol;
+  std::size_t i = 0;
+  for (; value >= low + others_[i].frequency; ++i) low += others_[i].frequency;
+  interval = {low, others_[i].frequency, others_total_};
+  return others_[i].symbol;
 }
 
-// Each expert's part in the probability that the symbol got, from the model upwards (expectation maximisation).
+// ---- Learning ----
+
 void LanePrediction::finish(std::uint32_t symbol) {
-  base_->restore();
-  const std::size_t index = find(symbol);
-  if (guess_records_.empty() || !guess_records_.back().right) weigh_rest(index, symbol);
-  const bool known = index < candidates_.size();
-  double p =
-      known ? candidates_[index].model : static_cast<double>((*base_)[symbol]) / static_cast<double>(base_total_);
-  for (std::size_t order = 0; order < order_count_; ++order) {
-    const double count = known ? static_cast<double>(candidates_[index].counts[order]) : 0.0;
-    const double own = shares_[order] * (count / totals_[order]);
-    p = own + (1.0 - shares_[order]) * p;
-    credits_[order] = own / p;
+  Frequencies& base = scratch_->frequencies;
+  base.restore();
+  if (phase_ == Phase::kOtherCandidates || phase_ == Phase::kTail) weigh_rest(symbol);
+  const std::uint32_t index = scratch_->index.find(symbol);
+  const Candidate* candidate = index == kNoSymbol ? nullptr : &candidates_[index];
+  double sum = model_weight_ * (static_cast<double>(base[symbol]) / static_cast<double>(base_total_));
+  for (std::size_t i = 0; i < expert_count_; ++i) {
+    parts_[i] = part_of(i, symbol, candidate);
+    sum = sum + parts_[i];
   }
-  if (match_symbol_ != kNone) {
-    const double own = match_symbol_ == symbol ? match_share_ : 0.0;
-    match_credit_ = own / (own + (1.0 - match_share_) * p);
+  for (std::size_t i = 0; i < expert_count_; ++i) {
+    parts_[i] = parts_[i] / sum;
+    std::uint32_t& run = runs_[experts_[i].expert];
+    run = run_after(run, experts_[i].best == symbol);
   }
-  if (order_count_ == 0) {
-    run_ /= 2;
-  } else {
-    run_ = best_[order_count_ - 1] == symbol ? std::min(run_ + 1, kRunMax) : run_ / 4;
-  }
+  run_ = view_.order_count == 0 ? run_ / 2 : run_after(run_, view_.longest_best == symbol);
+  const auto result = static_cast<std::uint32_t>(phase_ == Phase::kFound ? asked_ - 1 : kGuessesMax);
+  results_ = (results_ << 2 | result) & kResultsMask;
 }
 
-void LanePrediction::learn(AdaptiveWeights& weights) const {
-  const auto learn_share = [](LearntShare& share, double credit) {
-    follow(share, credit, kShareRateMin);
-    share.value = std::clamp(share.value, kShareMin, 1.0 - kShareMin);
-  };
-  for (std::size_t order = 0; order < order_count_; ++order) {
-    learn_share(weights.order_shares[share_index_[order]], credits_[order]);
+// The symbol is none of the guesses: what the model alone and what all together gave it.
+void LanePrediction::weigh_rest(std::uint32_t symbol) {
+  if (phase_ == Phase::kOtherCandidates) {
+    const Candidate& candidate = candidates_[scratch_->index.find(symbol)];
+    alone_ = weighed(alone_, candidate.model / others_model_, candidate.mixed / others_mixed_);
+    return;
   }
-  if (match_symbol_ != kNone) learn_share(weights.match_shares[match_index_], match_credit_);
-  for (const GuessRecord& record : guess_records_) {
-    const double error = kMixerRate * ((record.right ? 1.0 : 0.0) - record.probability);
-    AdaptiveWeights::Mixer& a = weights.mixers_by_evidence[record.by_evidence];
-    AdaptiveWeights::Mixer& b = weights.mixers_by_confidence[record.by_confidence];
-    AdaptiveWeights::Mixer& c = weights.mixers_by_symbol[record.by_symbol];
-    for (std::size_t i = 0; i < kMixerInputs; ++i) {
-      const double change = error * record.inputs[i];
-      a[i] = a[i] + change;
-      b[i] = b[i] + change;
-      c[i] = c[i] + change;
+  const auto frequency = static_cast<double>(scratch_->frequencies[symbol]);
+  const double added = static_cast<double>(learnt_->recent[symbol]) * tail_unit_;
+  alone_ = weighed(alone_, frequency / tail_model_, (frequency + added) / (tail_model_ + tail_counts_ * tail_unit_));
+}
+
+void LanePrediction::learn(Learnt& learnt, std::uint32_t place, std::uint32_t symbol) const {
+  for (std::size_t i = 0; i < expert_count_; ++i) learnt.gate.learn(entries_[i], parts_[i]);
+  for (std::size_t r = 0; r < record_count_; ++r) {
+    const QuestionRecord& record = records_[r];
+    learnt.mixer.learn(record.question);
+    const double yes = record.question.yes ? 1.0 : 0.0;
+    if (record.match_hit != kNoSymbol) learnt.match_hits[record.match_hit].follow(yes, kMatchHitRateMin);
+    if (record.pair != kNoSymbol) {
+      LearntShare& pair = learnt.pairs[record.pair];
+      pair.count += 1.0;
+      const double rate = std::max(1.0 / (pair.count + 1.5), kPairRateMin);
+      pair.value = pair.value + rate * ((yes - record.question.probability) * kPairScale - pair.value);
     }
-    if (record.match_hit != kNone)
-      follow(weights.match_hits[record.match_hit], record.right ? 1.0 : 0.0, kMatchHitRateMin);
   }
+  learnt.recent.add(symbol);
+  learnt.history.enter(buckets_, model_keys_, place);
 }
 
 void LanePrediction::drift(double common) { alone_ = (1.0 - kAloneDrift) * alone_ + kAloneDrift * common; }
 
-void LanePrediction::follow_match(const History& history, std::uint32_t symbol, const History::Buckets& buckets,
-                                  std::uint32_t place) {
-  if (match_symbol_ == symbol && match_place_ + 1 < history.size()) {
+void LanePrediction::prepare_next(const Learnt& learnt, std::size_t lane, std::uint64_t next_step,
+                                  std::uint32_t symbol) {
+  const History& history = learnt.history;
+  buckets_ = history.buckets_of(lane, next_step);
+  if (view_.match_symbol == symbol && match_place_ + 1 < history.size()) {
     ++match_place_;
     ++match_length_;
     return;
   }
-  match_place_ = history.find_match(buckets[kOrderCount], place);
+  match_place_ = history.find_match(buckets_[kOrderCount], history.place_of(lane, next_step));
   match_length_ = match_place_ == History::kNowhere ? 0 : History::kMatchMin;
 }
 
+// ---- All lanes ----
+
 AdaptivePredictor::AdaptivePredictor(std::span<const std::uint64_t> strip_sizes, std::uint32_t vocabulary_size,
-                                     const std::optional<SamplerSettings>& stated)
+                                     std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated)
     : strip_sizes_(strip_sizes.begin(), strip_sizes.end()),
-      history_(strip_sizes),
       samplers_(strip_sizes.size(), vocabulary_size, stated),
-      lanes_(strip_sizes.size()) {
-  for (std::size_t lane = 0; lane < lanes_.size(); ++lane) buckets_.push_back(history_.buckets_of(lane, 0));
-}
+      learnt_(strip_sizes, symbol_count),
+      lanes_(strip_sizes.size()) {}
 
 Result<LanePrediction*> AdaptivePredictor::predict(std::size_t lane, std::uint64_t step, const float* logits,
-                                                   SamplerExperts& experts, Frequencies& base) {
-  TACIT_ASSIGN(const std::uint32_t top, samplers_.set(lane, step, logits, experts, base));
-  const std::uint32_t place = history_.place_of(lane, step);
-  const std::uint32_t previous = step == 0 ? 0 : history_.symbol_at(place - 1);
-  lanes_[lane].predict(history_, weights_, buckets_[lane], place, previous, top, base);
+                                                   PredictScratch& scratch) {
+  TACIT_ASSIGN(const TopTokens top, samplers_.set(lane, step, logits, scratch.samplers, scratch.frequencies));
+  lanes_[lane].predict(learnt_, lane, step, top, scratch);
   return &lanes_[lane];
 }
 
 void AdaptivePredictor::finish(std::size_t lane, std::uint64_t step, std::uint32_t symbol,
-                               const SamplerExperts& experts) {
+                               const PredictScratch& scratch) {
   lanes_[lane].finish(symbol);
-  samplers_.observe(lane, symbol, experts);
-  history_.set(lane, step, symbol);
+  samplers_.observe(lane, symbol, scratch.samplers);
+  learnt_.history.set(lane, step, symbol);
 }
 
 void AdaptivePredictor::learn_alone(std::uint64_t step) {
@@ -442,10 +499,10 @@ void AdaptivePredictor::learn_alone(std::uint64_t step) {
     sum = sum + lanes_[lane].alone();
     count = count + 1.0;
   }
-  follow(weights_.alone, sum / count, kAloneRateMin);
-  weights_.alone.value = std::clamp(weights_.alone.value, kAloneMin, 1.0 - kAloneMin);
+  learnt_.alone.follow(sum / count, kAloneRateMin);
+  learnt_.alone.value = std::clamp(learnt_.alone.value, kAloneMin, 1.0 - kAloneMin);
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
-    if (step < strip_sizes_[lane]) lanes_[lane].drift(weights_.alone.value);
+    if (step < strip_sizes_[lane]) lanes_[lane].drift(learnt_.alone.value);
   }
 }
 
@@ -454,20 +511,19 @@ void AdaptivePredictor::learn_alone(std::uint64_t step) {
 void AdaptivePredictor::learn(std::uint64_t step) {
   samplers_.learn(step);
   learn_alone(step);
+  History& history = learnt_.history;
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
     if (step >= strip_sizes_[lane]) continue;
-    lanes_[lane].learn(weights_);
-    history_.enter(buckets_[lane], history_.place_of(lane, step));
+    const std::uint32_t place = history.place_of(lane, step);
+    lanes_[lane].learn(learnt_, place, history.symbol_at(place));
   }
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
     if (step + 1 >= strip_sizes_[lane]) continue;
-    const std::uint32_t place = history_.place_of(lane, step + 1);
-    buckets_[lane] = history_.buckets_of(lane, step + 1);
-    lanes_[lane].follow_match(history_, history_.symbol_at(place - 1), buckets_[lane], place);
+    lanes_[lane].prepare_next(learnt_, lane, step + 1, history.symbol_at(history.place_of(lane, step)));
   }
   for (std::size_t lane = 0; lane < lanes_.size(); ++lane) {
     if (step + 1 >= strip_sizes_[lane]) continue;
-    history_.enter_match(buckets_[lane][kOrderCount], history_.place_of(lane, step + 1));
+    history.enter_match(lanes_[lane].buckets()[kOrderCount], history.place_of(lane, step + 1));
   }
 }
 

@@ -6,18 +6,6 @@
 
 namespace tacit {
 
-std::uint32_t most_likely(std::span<const std::uint32_t> weights) {
-  constexpr std::size_t kStride = 64;  // whole strides are compared at once
-  std::size_t token = 0;
-  for (; token + kStride <= weights.size(); token += kStride) {
-    std::uint32_t hits = 0;
-    for (std::size_t i = 0; i < kStride; ++i) hits |= weights[token + i] == kernels::kFrequencyOne ? 1U : 0U;
-    if (hits != 0) break;
-  }
-  while (weights[token] != kernels::kFrequencyOne) ++token;
-  return static_cast<std::uint32_t>(token);
-}
-
 Frequencies::Frequencies(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count)
     : kernels_(kernels), vocabulary_size_(vocabulary_size), values_(symbol_count, 1) {}
 
@@ -56,15 +44,43 @@ std::uint32_t Frequencies::symbol_at(std::uint64_t value, Interval& interval) co
   return symbol;
 }
 
-std::uint32_t Frequencies::take(std::uint32_t symbol) {
+void Frequencies::take(std::uint32_t symbol) {
   const std::uint32_t frequency = values_[symbol];
   taken_.push_back({symbol, frequency});
   values_[symbol] = 0;
   total_ -= frequency;
-  return frequency;
+}
+
+void Frequencies::add_counts(std::span<const std::uint32_t> counts, std::uint32_t unit) {
+  assert(counts.size() == values_.size() && unit_ == 0);
+  counts_ = counts;
+  unit_ = unit;
+  std::uint64_t count = 0;
+  for (std::size_t symbol = 0; symbol < values_.size(); ++symbol) {
+    values_[symbol] += counts[symbol] * unit;
+    count += counts[symbol];
+  }
+  for (const Taken& taken : taken_) {
+    values_[taken.symbol] = 0;
+    count -= counts[taken.symbol];
+  }
+  total_ += count * unit;
 }
 
 void Frequencies::restore() {
+  if (unit_ > 0) {
+    std::uint64_t count = 0;
+    for (const Taken& taken : taken_) {
+      values_[taken.symbol] = counts_[taken.symbol] * unit_;
+      count -= counts_[taken.symbol];
+    }
+    for (std::size_t symbol = 0; symbol < values_.size(); ++symbol) {
+      values_[symbol] -= counts_[symbol] * unit_;
+      count += counts_[symbol];
+    }
+    total_ -= count * unit_;
+    unit_ = 0;
+  }
   for (const Taken& taken : taken_) {
     values_[taken.symbol] = taken.frequency;
     total_ += taken.frequency;

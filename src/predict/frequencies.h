@@ -19,9 +19,6 @@ struct Interval {
   std::uint64_t total = 0;
 };
 
-// The lowest token with the weight kernels::kFrequencyOne, which the most likely one of a softmax has.
-std::uint32_t most_likely(std::span<const std::uint32_t> weights);
-
 // total < 2^51: at most 2^20 tokens (base/limits.h) of at most 2^30, and 256 escapes.
 class Frequencies {
  public:
@@ -42,8 +39,12 @@ class Frequencies {
   // The symbol whose interval holds `value` < total().
   [[nodiscard]] std::uint32_t symbol_at(std::uint64_t value, Interval& interval) const;
 
-  // Takes a symbol out, so that it has an empty interval, and returns its frequency. restore() puts all back.
-  std::uint32_t take(std::uint32_t symbol);
+  // Takes a symbol out, so that it has an empty interval.
+  void take(std::uint32_t symbol);
+  // Adds `unit` for each count to the symbols that are not taken out: once, after which no more are taken. No frequency
+  // may reach 2^32. `counts`, one for each symbol, must not change before restore().
+  void add_counts(std::span<const std::uint32_t> counts, std::uint32_t unit);
+  // Undoes take() and add_counts().
   void restore();
 
  private:
@@ -56,6 +57,8 @@ class Frequencies {
     std::uint32_t frequency;
   };
   std::vector<Taken> taken_;
+  std::span<const std::uint32_t> counts_;  // that were added
+  std::uint32_t unit_ = 0;
 };
 
 }  // namespace tacit

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What all lanes have coded so far, and where each recent context of theirs occurred. A context is the last few symbols
-// of a lane; contexts do not reach over the start of a strip. Knows symbols, not probabilities.
+// of a lane, or some of them together with what the model held likely; contexts do not reach over the start of a strip.
+// Knows symbols, not probabilities.
 #pragma once
 
 #include <array>
@@ -12,11 +13,13 @@ namespace tacit {
 
 class History {
  public:
-  // The contexts' lengths, and how many places of each bucket are looked at, newest first. Longer and more bring
-  // nothing (docs/decisions/0007).
-  static constexpr std::array<std::uint32_t, 5> kOrders = {1, 2, 3, 4, 6};
-  static constexpr std::array<std::uint32_t, 5> kPlacesMax = {64, 32, 16, 16, 16};
-  static constexpr std::uint32_t kMatchMin = 10;  // symbols in common from which on a place is followed as a match
+  // Contexts: of the last so many symbols, and as model_keys_of() makes them. How many places of a context's bucket are
+  // looked at, newest first (docs/decisions/0007).
+  static constexpr std::array<std::uint32_t, 5> kOrders = {1, 2, 3, 5, 8};
+  static constexpr std::array<std::uint32_t, 5> kPlacesMax = {64, 48, 32, 24, 24};
+  static constexpr std::size_t kModelContexts = 2;
+  static constexpr std::uint32_t kModelPlacesMax = 48;
+  static constexpr std::uint32_t kMatchMin = 12;  // symbols in common from which on a place is followed as a match
   static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
 
   // Strips of so many symbols, one after another; fewer than 2^32 - 1 in all.
@@ -34,6 +37,12 @@ class History {
   using Buckets = std::array<std::uint32_t, kOrders.size() + 1>;
   [[nodiscard]] Buckets buckets_of(std::size_t lane, std::uint64_t step) const;
 
+  // The lane's contexts with the model's two most likely tokens, as hashes: the first with the symbols before the last
+  // one, the second, both tokens, with the last one.
+  using ModelKeys = std::array<std::uint32_t, kModelContexts>;
+  [[nodiscard]] ModelKeys model_keys_of(std::size_t lane, std::uint64_t step, std::uint32_t first,
+                                        std::uint32_t second) const;
+
   // Calls found(symbol) for each recent place, newest first, that the context kOrders[order] of the lane's step stood
   // before.
   template <class Found>
@@ -45,6 +54,15 @@ class History {
       if (same_context(at, place, kOrders[order])) found(symbols_[at]);
     }
   }
+  // The same for a context with the model's tokens.
+  template <class Found>
+  void for_each_model_place(std::size_t context, std::uint32_t key, const Found& found) const {
+    const ModelChains& chains = model_chains_[context];
+    std::uint32_t at = chains.newest[key >> kModelBucketShift];
+    for (std::uint32_t i = 0; at != kNowhere && i < kModelPlacesMax; ++i, at = chains.older[at]) {
+      if (chains.keys[at] == key) found(symbols_[at]);
+    }
+  }
 
   // The newest place that kMatchMin symbols like those before `place` stood before, or kNowhere.
   [[nodiscard]] std::uint32_t find_match(std::uint32_t bucket, std::uint32_t place) const;
@@ -53,14 +71,19 @@ class History {
   // enter().
   void set(std::size_t lane, std::uint64_t step, std::uint32_t symbol) { symbols_[place_of(lane, step)] = symbol; }
   // Enters the place of the lane's step into the chains of the contexts before it.
-  void enter(const Buckets& buckets, std::uint32_t place);
+  void enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t place);
   // Enters `place`, whose symbol comes next, as the newest after its kMatchMin symbols.
   void enter_match(std::uint32_t bucket, std::uint32_t place);
 
  private:
+  static constexpr int kModelBucketShift = 16;  // of a key: 2^16 buckets
+
   struct Chains {
     std::vector<std::uint32_t> newest;  // of each bucket
     std::vector<std::uint32_t> older;   // of each place: the one before it in its bucket
+  };
+  struct ModelChains : Chains {
+    std::vector<std::uint32_t> keys;  // of each place
   };
 
   [[nodiscard]] bool same_context(std::uint32_t a, std::uint32_t b, std::uint32_t length) const {
@@ -74,6 +97,7 @@ class History {
   std::vector<std::uint32_t> begins_;
   std::vector<std::uint32_t> symbols_;
   std::array<Chains, kOrders.size()> chains_;
+  std::array<ModelChains, kModelContexts> model_chains_;
   std::vector<std::uint32_t> match_newest_;
 };
 

@@ -59,7 +59,6 @@ Status SamplerExperts::set(const float* logits, const RecentTokens* recent) {
     totals[t] = kernels_.frequencies(logits, vocabulary_size_, kScales[t], weights_[t].data());
     if (totals[t] == 0) return model_error("the model gave a logit that is infinite or no number");
   }
-  top_ = tacit::most_likely(weights_[0]);
   ranking_.reset(weights_[0].data(), vocabulary_size_);
   for (std::size_t e = 0; e < kGuessedSamplers; ++e) {
     const GuessedSampler& guessed = kGuessed[e];
@@ -71,6 +70,11 @@ Status SamplerExperts::set(const float* logits, const RecentTokens* recent) {
   TACIT_TRY(stated_->set(logits, recent));
   kept_[kStated] = stated_->kept();
   return {};
+}
+
+TopTokens SamplerExperts::top_of(const std::uint32_t* weights) {
+  if (weights != weights_[0].data()) ranking_.reset(weights, vocabulary_size_);
+  return {ranking_.token(0), ranking_.token(vocabulary_size_ > 1 ? 1 : 0)};
 }
 
 const std::uint32_t* SamplerExperts::weights_of(std::size_t expert) const {
@@ -128,16 +132,16 @@ SamplerMixture::SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_
 
 bool SamplerMixture::looks(std::uint64_t step) const { return awake_ || step % kLookEvery == 0; }
 
-Result<std::uint32_t> SamplerMixture::set(std::size_t lane, std::uint64_t step, const float* logits,
-                                          SamplerExperts& experts, Frequencies& frequencies) {
+Result<TopTokens> SamplerMixture::set(std::size_t lane, std::uint64_t step, const float* logits,
+                                      SamplerExperts& experts, Frequencies& frequencies) {
   lanes_[lane].observed = looks(step);
   if (!lanes_[lane].observed) {
     TACIT_TRY(frequencies.set_softmax(logits));
-    return most_likely(frequencies.tokens());
+    return experts.top_of(frequencies.tokens().data());
   }
   TACIT_TRY(experts.set(logits, recent_.empty() ? nullptr : &recent_[lane]));
   experts.mix(lanes_[lane].shares, escapes_, frequencies);
-  return experts.most_likely();
+  return experts.top();
 }
 
 void SamplerMixture::observe(std::size_t index, std::uint32_t symbol, const SamplerExperts& experts) {

@@ -24,6 +24,12 @@ inline constexpr std::size_t kSamplerExpertsMax = kGuessedSamplers + 1;
 inline constexpr double kSamplerDrift = 0.02;  // of a lane's belief, each step, towards that of all lanes
 using SamplerShares = std::array<double, kSamplerExpertsMax>;
 
+// The model's two most likely tokens, the lower of equal ones first; the same twice where there is only one.
+struct TopTokens {
+  std::uint32_t first = 0;
+  std::uint32_t second = 0;
+};
+
 // What the experts say of one step of one lane. A thread needs one.
 class SamplerExperts {
  public:
@@ -32,12 +38,14 @@ class SamplerExperts {
 
   // Errors: kModel where a logit is not finite.
   Status set(const float* logits, const RecentTokens* recent);
+  [[nodiscard]] TopTokens top() { return top_of(weights_[0].data()); }
+  // The same of the plain softmax's weights.
+  [[nodiscard]] TopTokens top_of(const std::uint32_t* weights);
   // The experts' shares in the mixture, and how much of each goes to the plain softmax, as frequencies.
   void mix(const SamplerShares& shares, const SamplerShares& escapes, Frequencies& mixed) const;
   // The symbol's probability.
   [[nodiscard]] double probability(std::size_t expert, std::uint32_t symbol) const;
   [[nodiscard]] std::size_t count() const { return count_; }
-  [[nodiscard]] std::uint32_t most_likely() const { return top_; }
 
  private:
   static constexpr std::size_t kTemperatures = 3;
@@ -51,7 +59,6 @@ class SamplerExperts {
   Ranking ranking_;
   std::optional<SampledDistribution> stated_;
   std::array<Kept, kSamplerExpertsMax> kept_;
-  std::uint32_t top_ = 0;
 };
 
 // All lanes of a block.
@@ -59,10 +66,10 @@ class SamplerMixture {
  public:
   SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_size, const std::optional<SamplerSettings>& stated);
 
-  // The lane's distribution at `step`, into `frequencies`; `experts` keeps what observe() needs. Returns the model's
-  // most likely token. Errors: kModel where a logit is not finite.
-  Result<std::uint32_t> set(std::size_t lane, std::uint64_t step, const float* logits, SamplerExperts& experts,
-                             Frequencies& frequencies);
+  // The lane's distribution at `step`, into `frequencies`; `experts` keeps what observe() needs. Errors: kModel where a
+  // logit is not finite.
+  Result<TopTokens> set(std::size_t lane, std::uint64_t step, const float* logits, SamplerExperts& experts,
+                        Frequencies& frequencies);
   // Notes the symbol that the lane has at the step; `experts` are those of its set().
   void observe(std::size_t lane, std::uint32_t symbol, const SamplerExperts& experts);
   void learn(std::uint64_t step);
