@@ -98,7 +98,7 @@ void SamplerExperts::mix(const SamplerShares& shares, const SamplerShares& escap
   }
   gains[kPlain] = plain;
   std::array<kernels::MixtureCut, kSamplerExpertsMax> cuts;
-  std::array<kernels::MixturePart, kTemperatures + 1> parts;
+  std::array<kernels::MixturePart, kSamplerExpertsMax> parts;
   std::size_t part_count = 0;
   std::size_t cut_count = 0;
   for (std::size_t e = 0; e < count_; ++e) {
