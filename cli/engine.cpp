@@ -31,6 +31,7 @@ tacit_options Engine::options() const {
   if (!coding.kernel_set.empty()) options.kernel_set = coding.kernel_set.c_str();
   options.window = coding.window;
   options.lane_count = coding.lane_count;
+  options.level = coding.level;
   options.skip_verification = coding.skip_verification ? 1 : 0;
   if (request_.sampler_is_stated) options.sampler = &request_.sampler;
   options.overwrite = request_.output.force ? 1 : 0;

@@ -53,6 +53,11 @@ class OptionList : public CLI::Formatter {
   OptionList() { column_width(kOptionColumn); }
   std::string make_usage(const CLI::App*, std::string) const override { return ""; }
   std::string make_description(const CLI::App*) const override { return ""; }
+  // The nine levels are listed once.
+  std::string make_option_name(const CLI::Option* option, bool is_positional) const override {
+    const std::string name = CLI::Formatter::make_option_name(option, is_positional);
+    return name == "-1" ? "-1 to -9" : name;
+  }
   std::string make_option_opts(const CLI::Option* option) const override {
     const std::string type = option->get_type_name();
     return type.empty() ? "" : " " + type;

@@ -2,6 +2,9 @@
 // Options in the groups that commands share.
 #include "option_groups.h"
 
+#include <string>
+#include <vector>
+
 namespace tacit::cli {
 namespace {
 
@@ -48,13 +51,28 @@ struct EncodingFlags {
   CLI::Option* skip_verification = nullptr;
   CLI::Option* window = nullptr;
   CLI::Option* lanes = nullptr;
+  std::vector<CLI::Option*> levels;
 };
+
+// The flags -1 to -9 are one option to those who read the help.
+std::vector<CLI::Option*> add_levels(CLI::App& app, CodingOptions& coding) {
+  std::vector<CLI::Option*> levels;
+  for (std::uint32_t level = 1; level <= 9; ++level) {
+    CLI::Option* option = app.add_flag_callback("-" + std::to_string(level), [&coding, level] { coding.level = level; });
+    if (level == 1) option->description("from fast to small (default -5)");
+    if (level != 1) option->group("");
+    for (CLI::Option* other : levels) option->excludes(other);
+    levels.push_back(option);
+  }
+  return levels;
+}
 
 EncodingFlags add_encoding(CLI::App& app, CodingOptions& coding, CLI::Option* remove_source) {
   EncodingFlags added;
   added.skip_verification = app.add_flag("--no-verify", coding.skip_verification, "do not decode what was written");
   added.skip_verification->excludes(remove_source);
-  added.window = add_window(app, coding, "tokens of context; 0, the default: as the model says");
+  added.levels = add_levels(app, coding);
+  added.window = add_window(app, coding, "tokens of context; 0, the default: as model and level say");
   added.lanes = app.add_option("--lanes", coding.lane_count,
                                "strips coded side by side, 1 to 256; 0, the default: as the model says");
   added.lanes->type_name("N")->check(CLI::Range(std::uint32_t{0}, kLaneCountMax).description(""));
@@ -169,6 +187,7 @@ void add_plain_options(CLI::App& app, Request& request, ParsedFlags& flags) {
   test->excludes(decompress)->excludes(output.path)->excludes(output.to_stdout)->excludes(output.remove_source);
   for (CLI::Option* mode : {decompress, test}) {
     mode->excludes(encoding.skip_verification)->excludes(encoding.window)->excludes(encoding.lanes);
+    for (CLI::Option* level : encoding.levels) mode->excludes(level);
   }
 }
 

@@ -26,6 +26,7 @@ struct CodingOptions {
   std::string kernel_set;  // "": the fastest
   std::uint32_t window = 0;
   std::uint32_t lane_count = 0;
+  std::uint32_t level = 0;  // 0: the default
   bool skip_verification = false;
 };
 

@@ -1044,7 +1044,7 @@ TEST(Api, GenerateWritesTheSameTextForTheSameSeed) {
   tacit_sampler_init(&sampler);
   EXPECT_EQ(sampler.temperature, 1);
   EXPECT_EQ(sampler.top_p, 1);
-  sampler.seed = 5;
+  sampler.seed = 8;
   const Generated first = generate(sampler, "Once upon a time", 40);
   EXPECT_EQ(first.pieces, 40u);
   EXPECT_EQ(generate(sampler, "Once upon a time", 40).text, first.text);

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <random>
 #include <regex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "archive/reader.h"
@@ -326,12 +329,65 @@ TEST(Archive, RefusesOtherContracts) {
   }
 }
 
-TEST(Archive, RefusesOtherModelFlags) {
+TEST(Archive, RefusesOtherFlags) {
   Header header;  // without a model, as a reader takes one whose flag it does not know
-  for (int flag = 2; flag < 256; ++flag) {
-    const auto byte = static_cast<std::uint8_t>(flag);
+  for (int flags = 2; flags < 256; ++flags) {
+    if ((flags & 1) != 0) continue;
+    const auto byte = static_cast<std::uint8_t>(flags);
     expect_damaged(open_with_header(resealed(patched(serialize_header(header), kFlagOffset, byte))),
-                   "offset 12: model flag: found " + std::to_string(flag) + ", expected 0 or 1");
+                   "offset 12: flags: found " + std::to_string(flags) + ", expected 0, 1 or 3");
+  }
+  for (int flags = 5; flags < 256; flags += 4) {  // bits that a reader does not know, beside the model's
+    const auto byte = static_cast<std::uint8_t>(flags);
+    expect_damaged(open_with_header(resealed(patched(serialize_header(some_header()), kFlagOffset, byte))),
+                   "offset 12: flags: found " + std::to_string(flags) + ", expected 0, 1 or 3");
+  }
+}
+
+Header header_with_sampler() {
+  Header header = some_header();
+  header.contract = kContractAdaptive;
+  header.sampler = SamplerSettings{.temperature = 0.7f,
+                                   .top_k = 40,
+                                   .top_p = 0.9f,
+                                   .min_p = 0.05f,
+                                   .typical_p = 0.8f,
+                                   .repetition_penalty = 1.1f,
+                                   .presence_penalty = -0.5f,
+                                   .frequency_penalty = 0.25f,
+                                   .penalty_window = 64,
+                                   .order = SamplerSettings::Order::kTemperatureLast};
+  return header;
+}
+
+TEST(Archive, KeepsAStatedSampler) {
+  const Header header = header_with_sampler();
+  const auto reader = open_with_header(serialize_header(header));
+  ASSERT_TRUE(reader.ok()) << reader.error().message;
+  EXPECT_EQ(reader.value().header().sampler, header.sampler);
+  EXPECT_EQ(serialize_header(header).size(), serialize_header(some_header()).size() + 37);
+}
+
+TEST(Archive, RefusesASamplerThatMakesNoSense) {
+  const Header good = header_with_sampler();
+  const std::size_t begin = serialize_header(good).size() - sizeof(std::uint64_t) - 37;
+  const std::string where = "offset " + std::to_string(begin) + ": ";
+  Header header = good;
+  header.contract = kContractSoftmax;
+  expect_damaged(open_with_header(serialize_header(header)), "offset 12: flags: found a sampler with contract 1, expected none");
+  header = good;
+  header.sampler->order = static_cast<SamplerSettings::Order>(2);
+  expect_damaged(open_with_header(serialize_header(header)), where + "sampler order: found 2, expected 0 or 1");
+  for (const auto& [bad, text] : std::vector<std::pair<float, std::string>>{
+           {-1.0f, "-1"}, {std::numeric_limits<float>::quiet_NaN(), "nan"}, {INFINITY, "inf"}}) {
+    header = good;
+    header.sampler->temperature = bad;
+    expect_damaged(open_with_header(serialize_header(header)),
+                   where + "sampler: temperature: found " + text + ", expected 0 to 100");
+    header = good;
+    header.sampler->typical_p = bad;
+    expect_damaged(open_with_header(serialize_header(header)),
+                   where + "sampler: typical_p: found " + text + ", expected 0 to 1");
   }
 }
 

@@ -1132,7 +1132,7 @@ TEST(Codec, ABlockOfMoreSymbolsThanExpertsRememberIsRefused) {
     for (int i = 0; i < 3; ++i) block.add(archive::Method::kModel, code, "", 1);
     const Decompressed result = decompress(archive_of(header, {block.bytes()}, {long_claim.size()}));
     EXPECT_EQ(result.status, TACIT_DAMAGED);
-    EXPECT_EQ(result.error, "block 0 (offset 66): block: found 2097153 symbols, expected at most 2097152");
+    EXPECT_EQ(result.error, "block 0 (offset 66): block: found 8388610 symbols, expected at most 8388609");
   }
 }
 

@@ -16,6 +16,9 @@ namespace {
 using Random = std::mt19937_64;
 using Symbols = std::vector<std::uint32_t>;
 constexpr std::size_t kOrders = History::kOrders.size();
+// What the model holds likely, where it is always the same.
+constexpr std::uint32_t kTop = 3;
+constexpr std::uint32_t kSecond = 4;
 
 // A history that is filled a symbol at a time, as one that has been coded.
 class Feed {
@@ -27,7 +30,7 @@ class Feed {
     const History::Buckets buckets = history_.buckets_of(lane, steps_[lane]);
     const std::uint32_t place = next(lane);
     history_.set(lane, steps_[lane], symbol);
-    history_.enter(buckets, place);
+    history_.enter(buckets, history_.model_keys_of(lane, steps_[lane], kTop, kSecond), place);
     entered_.push_back({place, static_cast<std::uint32_t>(steps_[lane]), buckets});
     if (++steps_[lane] == sizes_[lane]) return;
     const std::uint32_t bucket = this->buckets(lane)[kOrders];
@@ -102,11 +105,11 @@ TEST(History, PlacesOfAContextComeNewestFirst) {
 
 TEST(History, EveryOrderFindsItsContext) {
   Feed feed({100});
-  feed.add(0, {1, 2, 3, 4, 5, 6, 50, 1, 2, 3, 4, 5, 6});
+  feed.add(0, {1, 2, 3, 4, 5, 6, 7, 8, 50, 1, 2, 3, 4, 5, 6, 7, 8});
   for (std::size_t order = 0; order < kOrders; ++order) EXPECT_EQ(feed.found(0, order), Symbols{50}) << order;
-  feed.add(0, {51, 9, 2, 3, 4, 5, 6});  // differs in the sixth symbol back
+  feed.add(0, {51, 9, 2, 3, 4, 5, 6, 7, 8});  // differs in the eighth symbol back
   for (std::size_t order = 0; order < kOrders; ++order) {
-    EXPECT_EQ(feed.found(0, order), History::kOrders[order] < 6 ? (Symbols{51, 50}) : Symbols{}) << order;
+    EXPECT_EQ(feed.found(0, order), History::kOrders[order] < 8 ? (Symbols{51, 50}) : Symbols{}) << order;
   }
 }
 
@@ -114,10 +117,10 @@ TEST(History, NoMoreThanTheNewestPlacesAreLookedAt) {
   Feed feed({3000});
   Symbols followers;
   for (std::uint32_t i = 0; i < 200; ++i) {
-    feed.add(0, {1, 2, 3, 4, 5, 6, 100 + i});
+    feed.add(0, {1, 2, 3, 4, 5, 6, 7, 8, 100 + i});
     followers.insert(followers.begin(), 100 + i);
   }
-  feed.add(0, {1, 2, 3, 4, 5, 6});
+  feed.add(0, {1, 2, 3, 4, 5, 6, 7, 8});
   for (std::size_t order = 0; order < kOrders; ++order) {
     const Symbols newest(followers.begin(), followers.begin() + History::kPlacesMax[order]);
     EXPECT_EQ(feed.found(0, order), newest) << order;
@@ -148,7 +151,7 @@ TEST(History, FindsWhatASearchFindsAlthoughBucketsCollide) {
 TEST(History, ContextsDoNotReachOverTheStartOfAStrip) {
   Feed feed({70, 50});
   feed.add(0, Symbols(70, 1));
-  for (std::uint32_t step = 0; step < 12; ++step) {
+  for (std::uint32_t step = 0; step < 15; ++step) {
     const History::Buckets buckets = feed.buckets(1);
     for (std::size_t order = 0; order < kOrders; ++order) {
       const bool is_long_enough = History::kOrders[order] <= step;
@@ -161,28 +164,76 @@ TEST(History, ContextsDoNotReachOverTheStartOfAStrip) {
   }
 }
 
-TEST(History, AMatchIsTheNewestPlaceThatTenSymbolsPrecede) {
-  Symbols ten;
-  for (std::uint32_t i = 0; i < History::kMatchMin; ++i) ten.push_back(10 + i);
+TEST(History, AMatchIsTheNewestPlaceThatEnoughSymbolsPrecede) {
+  Symbols enough;
+  for (std::uint32_t i = 0; i < History::kMatchMin; ++i) enough.push_back(10 + i);
   Feed feed({60, 60});
-  feed.add(0, ten);
+  feed.add(0, enough);
   feed.add(0, Symbols{1});
-  feed.add(1, Symbols(ten.begin() + 1, ten.end()));
-  EXPECT_EQ(feed.match(1), History::kNowhere) << "nine symbols";
+  feed.add(1, Symbols(enough.begin() + 1, enough.end()));
+  EXPECT_EQ(feed.match(1), History::kNowhere) << "one symbol short";
   feed.add(1, Symbols{2, 2});
-  feed.add(1, Symbols(ten.begin(), ten.end() - 1));
-  EXPECT_EQ(feed.match(1), History::kNowhere) << "nine symbols";
+  feed.add(1, Symbols(enough.begin(), enough.end() - 1));
+  EXPECT_EQ(feed.match(1), History::kNowhere) << "one symbol short";
   feed.add(1, Symbols{3});
-  EXPECT_EQ(feed.match(1), History::kNowhere) << "nine symbols and another";
-  feed.add(0, Symbols(ten.begin(), ten.end() - 1));
+  EXPECT_EQ(feed.match(1), History::kNowhere) << "one symbol short, and another";
+  feed.add(0, Symbols(enough.begin(), enough.end() - 1));
   EXPECT_EQ(feed.match(0), History::kNowhere);
-  feed.add(1, ten);
-  EXPECT_EQ(feed.match(1), 10u) << "of the other lane";
+  feed.add(1, enough);
+  EXPECT_EQ(feed.match(1), History::kMatchMin) << "of the other lane";
   feed.add(1, Symbols{5});
   feed.add(0, Symbols{6});
-  feed.add(0, ten);
+  feed.add(0, enough);
   ASSERT_NE(feed.match(0), History::kNowhere);
   EXPECT_EQ(feed.history().symbol_at(feed.match(0)), 5u) << "the newest";
+}
+
+// The places of a context with the model's tokens.
+Symbols found_by_model(const History& history, std::size_t context, std::size_t lane, std::uint64_t step,
+                       std::uint32_t first, std::uint32_t second) {
+  Symbols symbols;
+  history.for_each_model_place(context, history.model_keys_of(lane, step, first, second)[context],
+                               [&](std::uint32_t symbol) { symbols.push_back(symbol); });
+  return symbols;
+}
+
+TEST(History, ContextsWithTheModelsTokensAreThoseTokensAndSomeSymbols) {
+  History history(std::vector<std::uint64_t>{50, 50});
+  std::uint64_t step = 0;
+  const auto add = [&](std::uint32_t symbol, std::uint32_t first, std::uint32_t second) {
+    const History::ModelKeys keys = history.model_keys_of(0, step, first, second);
+    history.enter(history.buckets_of(0, step), keys, history.place_of(0, step));
+    history.set(0, step++, symbol);
+  };
+  const auto found = [&](std::size_t context, std::uint32_t first, std::uint32_t second) {
+    return found_by_model(history, context, 0, step, first, second);
+  };
+  for (const std::uint32_t symbol : {1, 2, 3}) add(symbol, 90, 91);
+  add(40, 7, 8);
+  for (const std::uint32_t symbol : {1, 2, 5}) add(symbol, 90, 91);
+  // Context 0 is the first token and the symbols before the last one; the second token is not in it.
+  EXPECT_EQ(found(0, 7, 9), Symbols{40});
+  EXPECT_EQ(found(0, 6, 8), Symbols{});
+  add(41, 7, 9);
+  for (const std::uint32_t symbol : {1, 2, 3}) add(symbol, 90, 91);
+  EXPECT_EQ(found(0, 7, 8), (Symbols{41, 40})) << "newest first";
+  // Context 1 is both tokens and the last symbol.
+  EXPECT_EQ(found(1, 7, 8), Symbols{40});
+  EXPECT_EQ(found(1, 7, 9), Symbols{}) << "3 stands where 5 stood";
+  EXPECT_EQ(found(1, 8, 7), Symbols{}) << "the order of the tokens counts";
+  EXPECT_EQ(found_by_model(history, 1, 1, 0, 90, 91), Symbols{1}) << "at the start of a strip, as of the other";
+}
+
+TEST(History, NoMoreThanTheNewestPlacesOfAModelContextAreLookedAt) {
+  History history(std::vector<std::uint64_t>{400});
+  for (std::uint64_t step = 0; step < 300; ++step) {
+    const History::ModelKeys keys = history.model_keys_of(0, step, 1, 2);
+    history.enter(history.buckets_of(0, step), keys, history.place_of(0, step));
+    history.set(0, step, 9);
+  }
+  for (std::size_t context = 0; context < History::kModelContexts; ++context) {
+    EXPECT_EQ(found_by_model(history, context, 0, 300, 1, 2), Symbols(History::kModelPlacesMax, 9));
+  }
 }
 
 // Of many symbols whose buckets collide: a match that is found is one, and one whose bucket nothing took is found.
@@ -205,13 +256,13 @@ TEST(History, MatchesAreTrueAlthoughBucketsCollide) {
     if (match != History::kNowhere) {
       EXPECT_EQ(match + 450, step);
       ++found;
-    } else if (step >= 460) {
+    } else if (step >= 450 + History::kMatchMin) {
       ++refused;  // its bucket was taken by another context
     }
     history.enter_match(buckets[kOrders], step);
     history.set(0, step, text[step % 450]);
   }
-  EXPECT_EQ(found + refused, 440u);
+  EXPECT_EQ(found + refused, 450 - History::kMatchMin);
   EXPECT_GT(found, 150u);
   EXPECT_GT(refused, 20u);
 }

@@ -169,13 +169,13 @@ TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
   }
   texts.push_back(hostile);
   for (const Lanes& lanes : texts) {
-    std::vector<std::array<double, kGuessedSamplers>> expert(lanes.size());
-    std::vector<std::array<double, kGuessedSamplers>> prior(lanes.size());
+    std::vector<SamplerShares> expert(lanes.size());
+    std::vector<SamplerShares> prior(lanes.size());
     std::vector<double> mixed(lanes.size());
     const auto see = [&](std::size_t lane, std::uint32_t symbol, const SamplerExperts& experts,
                          const SamplerMixture& mixture) {
       double p = 0;
-      for (std::size_t e = 0; e < kGuessedSamplers; ++e) {
+      for (std::size_t e = 0; e < kSamplerExpertsMax; ++e) {
         const double escape = e == 0 ? 0 : mixture.escapes()[e];
         const double q = (1 - escape) * experts.probability(e, symbol) + escape * experts.probability(0, symbol);
         p += mixture.shares(lane)[e] * q;
@@ -189,7 +189,7 @@ TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
     const double bits = mixture_bits(lanes, SamplerSettings{.temperature = 1}, see);
     for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
       total += mixed[lane];
-      for (std::size_t e = 0; e < kGuessedSamplers; ++e) {
+      for (std::size_t e = 0; e < kSamplerExpertsMax; ++e) {
         EXPECT_LE(mixed[lane], expert[lane][e] + prior[lane][e] + 1e-6) << "lane " << lane << ", expert " << e;
       }
     }

@@ -138,6 +138,8 @@ typedef struct tacit_options {
   void *progress_context;
   const struct tacit_sampler *sampler; /* in the archive. What the text was drawn with, if that is known: makes it
                                           smaller where it is right, and a little larger where not; NULL: unknown */
+  uint32_t level;           /* 1 to 9: from fast to small; 0: the default, 5. Sets what window and contents of the archive
+                               are not set otherwise; decompression takes about as long as compression */
 } tacit_options;
 
 TACIT_API void tacit_options_init(tacit_options *options);

@@ -19,6 +19,7 @@
 #include "base/float_environment.h"
 #include "base/limits.h"
 #include "codec/generate.h"
+#include "codec/levels.h"
 #include "codec/lockstep.h"
 #include "codec/streams.h"
 
@@ -93,6 +94,7 @@ struct Call {
   std::shared_ptr<const LoadedModel> model;  // null until needed, or the caller's
   std::unique_ptr<ThreadPool> pool;
   std::optional<SamplerSettings> sampler;
+  Level level;
 
   [[nodiscard]] CodecOptions codec_options(std::uint64_t original_bytes_total) const {
     CodecOptions result;
@@ -100,6 +102,8 @@ struct Call {
     result.pool = pool.get();
     result.window = options.window;
     result.lane_max = options.lane_count;
+    result.adaptive = level.adaptive;
+    result.block_bytes = level.block_bytes;
     result.verify = options.skip_verification == 0;
     result.sampler = sampler;
     if (options.progress == nullptr) return result;
@@ -156,6 +160,11 @@ Result<Call> begin_call(const tacit_options* given) {
     return usage_error("window: found " + std::to_string(window) + ", expected " + std::to_string(limits::kWindowMin) +
                        " to " + std::to_string(limits::kWindowMax));
   }
+  if (call.options.level > kLevelMax) {
+    return usage_error("level: found " + std::to_string(call.options.level) + ", expected " +
+                       std::to_string(kLevelMin) + " to " + std::to_string(kLevelMax));
+  }
+  call.level = level_settings(call.options.level == 0 ? kLevelDefault : call.options.level);
   if (call.options.threads > 1024) {
     return usage_error("threads: found " + std::to_string(call.options.threads) + ", expected at most 1024");
   }
@@ -212,7 +221,9 @@ void report(tacit_result* result, const StreamResult& stream) {
 
 Status compress(Call& call, std::uint64_t total, const ByteSource& source, const ByteSink& sink, tacit_result* result) {
   TACIT_TRY(check_output_struct(result, "tacit_result"));
-  if (call.options.window == 0) call.options.window = call.model->default_window();
+  if (call.options.window == 0) {
+    call.options.window = level_window(call.level, call.model->default_window());
+  }
   if (call.options.lane_count == 0) call.options.lane_count = call.model->default_lane_count(call.options.window);
   TACIT_ASSIGN(const StreamResult stream, compress_stream(*call.model, call.codec_options(total), source, sink));
   report(result, stream);

@@ -40,7 +40,7 @@ inline constexpr std::uint32_t kWindowMax = 1u << 20;
 // lanes of 512 tokens takes as much. Archives state windows and strips, and so ask for memory.
 inline constexpr std::uint64_t kCacheBytesMax = 4ull * 1024 * 1024 * 1024;
 
-// Symbols of a block that experts learn from: 24 bytes of history each.
-inline constexpr std::uint64_t kHistorySymbolsMax = 1u << 21;
+// Symbols of a block that experts learn from: 44 bytes of history each.
+inline constexpr std::uint64_t kHistorySymbolsMax = (1u << 23) + 1;  // a byte each, and a space prefix
 
 }  // namespace tacit::limits

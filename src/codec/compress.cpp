@@ -14,7 +14,6 @@ namespace tacit {
 namespace {
 
 constexpr std::size_t kGroupBytes = limits::kBlockBytesMax;  // a group can become a single block
-constexpr std::size_t kBlockBytes = 1024 * 1024;
 
 class Compressor {
  public:
@@ -73,13 +72,13 @@ class Compressor {
     std::optional<Fallback> whole;
     bool asked = false;
     std::uint64_t stored = 0;
-    for (std::size_t begin = 0; begin < group.size(); begin += kBlockBytes) {
-      const ByteSpan bytes = group.subspan(begin, std::min(kBlockBytes, group.size() - begin));
+    for (std::size_t begin = 0; begin < group.size(); begin += options_.block_bytes) {
+      const ByteSpan bytes = group.subspan(begin, std::min(options_.block_bytes, group.size() - begin));
       TACIT_ASSIGN(EncodedBlock block, codec_.encode(bytes, observer(begin, bytes.size(), stored, false)));
       stored += block.serialized.size();
       tokens_done_ += block.model_token_count;
       blocks.push_back(std::move(block));
-      if (group.size() <= kBlockBytes) break;  // the block has been compared with the fallback already
+      if (group.size() <= options_.block_bytes) break;  // the block has been compared with the fallback already
       const std::size_t done = begin + bytes.size();
       const auto projected = static_cast<std::uint64_t>(static_cast<double>(stored) * static_cast<double>(group.size()) /
                                                         static_cast<double>(done));

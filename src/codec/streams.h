@@ -10,10 +10,10 @@
 #include "archive/reader.h"
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/sampler_settings.h"
 #include "base/thread_pool.h"
 #include "codec/loaded_model.h"
 #include "kernels/kernels.h"
-#include "predict/sampler_settings.h"
 
 namespace tacit {
 
@@ -42,6 +42,7 @@ struct CodecOptions {
   std::uint32_t window = 0;  // compression only; decompression has it from the archive
   bool adaptive = true;      // compression only, likewise: see CodingContext
   std::optional<SamplerSettings> sampler;  // compression only, likewise
+  std::size_t block_bytes = std::size_t{1} << 20;  // compression only: original bytes of a block, at most 8 MiB
   std::uint32_t lane_max = 1;  // compression only: most strips of a block
   bool verify = true;
   ProgressFunction progress;

@@ -31,7 +31,7 @@ constexpr double kAloneRateMin = 0.01;  // of that one
 constexpr double kAloneMin = 1e-4;
 constexpr double kOthersTotal = static_cast<double>(std::uint64_t{1} << 30);
 // What recent counts may add to a frequency, so that it stays below 2^32.
-constexpr double kTailAddedMax = 3.0 * static_cast<double>(kernels::kFrequencyOne);
+constexpr double kTailAddedMax = 3.0 * static_cast<double>(kernels::kFrequencyOne) - 1.0;
 
 // The stretched estimate that `count` of `total` occurrences give.
 double stretched_count(std::uint32_t count, std::uint32_t total) {

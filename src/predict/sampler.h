@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/sampler_settings.h"
 #include "base/token.h"
 #include "kernels/kernels.h"
-#include "predict/sampler_settings.h"
 
 namespace tacit {
 

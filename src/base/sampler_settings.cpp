@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "predict/sampler_settings.h"
+#include "base/sampler_settings.h"
 
 #include <cstdio>
 #include <string>
