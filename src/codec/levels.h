@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the levels 1 to 9 stand for: size against time (docs/decisions/0008 has the figures).
+// What the levels 1 to 9 stand for: size against time (docs/decisions/0009 has the figures).
 #pragma once
 
 #include <algorithm>
