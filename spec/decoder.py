@@ -144,7 +144,8 @@ ROUND = F(12582912)
 
 def padded(x: np.ndarray, block: int) -> np.ndarray:
     """[..., n] as [..., blocks, block]; what is missing from the last block is 0."""
-    x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % block)])
+    if x.shape[-1] % block:
+        x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, -x.shape[-1] % block)])
     return x.reshape(*x.shape[:-1], -1, block)
 
 
@@ -426,10 +427,14 @@ class Model:
 # ---- numeric.md, 7: logits to frequencies ----
 
 
-def frequencies(logits: np.ndarray, symbols: int, offset: int) -> np.ndarray:
-    expect(bool(np.isfinite(logits).all()), offset, "logits", "one that is not finite", "finite numbers")
-    scaled = np.trunc(exp(logits - logits.max()) * F(2**30)).astype(np.int64)
-    return np.concatenate([np.maximum(scaled, 1), np.ones(symbols - len(logits), np.int64)])
+def weights_of(logits: np.ndarray, scale: np.float32) -> np.ndarray:
+    """Of tokens; section 11 has other scales than 1."""
+    scaled = np.trunc(exp((logits - logits.max()) * scale) * F(2**30)).astype(np.int64)
+    return np.maximum(scaled, 1)
+
+
+def frequencies(logits: np.ndarray, symbols: int) -> np.ndarray:
+    return np.concatenate([weights_of(logits, F(1)), np.ones(symbols - len(logits), np.int64)])
 
 
 # ---- archive.md, 4: code streams ----
@@ -527,23 +532,39 @@ class Vocabulary:
 
 # ---- numeric.md, 10: adaptive experts, in doubles ----
 
-ORDERS = (1, 64), (2, 32), (3, 16), (4, 16), (6, 16)  # length, depth
-MATCH_LENGTH = 10
-GROUP_SYMBOLS_MAX = 2**21
+ORDERS = (1, 64), (2, 48), (3, 32), (5, 24), (8, 24)  # length, depth
+KEY_DEPTH = 48
+KEYED, RECENT, MATCH = (5, 6), 7, 8  # numbers of experts; an order is its own number
+MATCH_LENGTH = 12
+RECENT_MAX, RECENT_MIN = 4096, 50
+GROUP_SYMBOLS_MAX = 2**23 + 1
 GUESSES = 3
+GATE_RATES = 0.06, 0.06, 0.3, 0.15  # of B to E
+QUESTION_RATES = 0.5 * 0.002, 0.5 * 0.002, 2 * 0.002, 0.002, 0.002
+INPUTS = 12
 
 
 def clamp(x: float, low: float, high: float) -> float:
     return low if x < low else high if x > high else x
 
 
+def sum_of(terms) -> float:
+    return functools.reduce(operator.add, terms, 0.0)
+
+
+@functools.cache
+def log_centre(i: int) -> tuple[float, float, float]:
+    centre = 1.0 + (i + 0.5) / 128.0
+    return centre, 1.0 / centre, log64(centre)
+
+
 def table_log(x: float) -> float:
-    """The ln of section 10, which is not the log of section 4."""
+    """The ln of section 10.5, which is not the log of section 4."""
     m, exponent = math.frexp(x)  # m in [1/2, 1)
     m, exponent = m * 2.0, exponent - 1
-    centre = 1.0 + (math.floor(128.0 * (m - 1.0)) + 0.5) / 128.0
-    d = (m - centre) * (1.0 / centre)
-    return exponent * float.fromhex("0x1.62e42fefa39efp-1") + (log64(centre) + (d - d * d * (0.5 - d * (1.0 / 3.0))))
+    centre, inverse, log = log_centre(math.floor(128.0 * (m - 1.0)))
+    d = (m - centre) * inverse
+    return exponent * float.fromhex("0x1.62e42fefa39efp-1") + (log + (d - d * d * (0.5 - d * (1.0 / 3.0))))
 
 
 def stretch(p: float) -> float:
@@ -551,9 +572,17 @@ def stretch(p: float) -> float:
     return table_log(p) - table_log(1.0 - p)
 
 
+def exp_of(xs: list[float]) -> list[float]:
+    """The exp of section 3, of doubles rounded to floats."""
+    return exp(np.array(xs, np.float64).astype(F)).astype(np.float64).tolist()
+
+
 def squash(z: float) -> float:
-    e = exp(np.array([-clamp(z, -30.0, 30.0)], F))
-    return clamp(1.0 / (1.0 + float(e[0])), 1e-6, 1.0 - 1e-6)
+    return clamp(1.0 / (1.0 + exp_of([-clamp(z, -30.0, 30.0)])[0]), 1e-6, 1.0 - 1e-6)
+
+
+def weighed(v: float, x: float, y: float) -> float:
+    return v * x / (v * x + (1.0 - v) * y)
 
 
 def class_of(n: int, exact: int, limits: tuple[int, ...]) -> int:
@@ -565,50 +594,78 @@ def count_class(n: int) -> int:
     return class_of(n, 6, (12, 24, 48))
 
 
+def guess_count_class(n: int) -> int:
+    return class_of(n, 6, (12,))
+
+
+def recent_class(n: int) -> int:
+    return class_of(n, 0, (200, 800, 3200))
+
+
 def length_class(n: int) -> int:
     return class_of(n, 16, (23, 32, 46, 64, 91, 128, 182, 256))
 
 
-class Share:
-    """A probability from a table: the mean of what it learned, of late."""
+def hashed(fields) -> int:
+    h = 0
+    for field in fields:
+        h = (h ^ field) * 0x9E3779B97F4A7C15 % 2**64
+        h ^= h >> 29
+    return h
 
-    def __init__(self, value: float):
-        self.value, self.count = value, 2
 
-    def learn(self, outcome: float, rate_min: float) -> None:
+class Learnt:
+    """A number from a table, and how often it was learnt (or a count that starts elsewhere)."""
+
+    def __init__(self, value: float, count: int = 0):
+        self.value, self.count = value, count
+
+    def learn(self, outcome: float, rate_min: float, head_start: float = 0.0) -> None:
         self.count += 1
-        self.value += max(1.0 / self.count, rate_min) * (outcome - self.value)
+        self.value += max(1.0 / (self.count + head_start), rate_min) * (outcome - self.value)
 
 
 class History:
-    """Where the contexts of a block's symbols were seen before."""
+    """10.1: where the contexts of a block's symbols were seen before."""
 
-    def __init__(self, symbols: list[int]):
+    def __init__(self, symbols: list[int], symbol_kinds: int):
         self.symbols = symbols  # those of all lanes; filled by the decoder
         self.shift = 64 - min(max(len(symbols).bit_length(), 10), 20)
         self.lists = [defaultdict(functools.partial(deque, maxlen=depth)) for _, depth in ORDERS]
+        self.keyed = [defaultdict(functools.partial(deque, maxlen=KEY_DEPTH)) for _ in KEYED]  # of (key, place)
         self.match_places = {}
+        self.recent, self.recent_counts = deque(), np.zeros(symbol_kinds, np.int64)
 
     def context(self, place: int, length: int) -> list[int]:
         return self.symbols[place - length : place]
 
     def bucket(self, place: int, length: int) -> int:
-        h = 0
-        for symbol in reversed(self.context(place, length)):
-            h = (h ^ (symbol + 1)) * 0x9E3779B97F4A7C15 % 2**64
-            h ^= h >> 29
-        return h >> self.shift
+        return hashed(symbol + 1 for symbol in reversed(self.context(place, length))) >> self.shift
 
-    def followers(self, order: int, place: int) -> Counter:
-        """How often which symbol followed the context of a place, in the order in which the walk meets them."""
+    def keys(self, place: int, step: int, top: int, second: int) -> list[int]:
+        before = [self.symbols[place - i] + 1 if i <= step else 0 for i in (1, 2, 3)]
+        fields = (top + 1, before[1], before[2]), (top + 1, second + 1, before[0])
+        return [hashed(each) >> 32 for each in fields]
+
+    def followers(self, order: int, place: int) -> list[int]:
+        """What followed the context of a place, in the order in which the walk meets it."""
         length, _ = ORDERS[order]
         context, places = self.context(place, length), self.lists[order][self.bucket(place, length)]
-        return Counter(self.symbols[other] for other in places if self.context(other, length) == context)
+        return [self.symbols[other] for other in places if self.context(other, length) == context]
 
-    def add(self, place: int, step: int) -> None:
+    def keyed_followers(self, i: int, key: int) -> list[int]:
+        return [self.symbols[place] for other, place in self.keyed[i][key >> 16] if other == key]
+
+    def add(self, place: int, step: int, keys: list[int]) -> None:
+        self.recent.append(self.symbols[place])
+        self.recent_counts[self.symbols[place]] += 1
+        if len(self.recent) > RECENT_MAX:
+            self.recent_counts[self.recent.popleft()] -= 1
         for (length, _), lists in zip(ORDERS, self.lists):
             if step >= length:
                 lists[self.bucket(place, length)].appendleft(place)
+        for key, lists in zip(keys, self.keyed):
+            lists[key >> 16].appendleft((key, place))
 
     def match(self, place: int) -> int | None:
         other = self.match_places.get(self.bucket(place, MATCH_LENGTH))
@@ -624,149 +681,313 @@ class Lane:
     def __init__(self, begin: int, count: int, offset: int, stream: bytes):
         self.begin, self.count, self.offset = begin, count, offset
         self.coder = RangeDecoder(stream)
-        self.run, self.match, self.match_length = 0, None, 0  # of the experts; the match is a place
+        # Of the experts; the match is a place:
+        self.run, self.runs, self.results, self.match, self.match_length = 0, defaultdict(int), 0, None, 0
+        self.alone = 0.5  # the belief v in the model alone
+        self.beliefs, self.tokens = [], []  # of the samplers: w of section 11; what was coded, without escapes
 
 
-class Guess(NamedTuple):
-    """One that was coded, and what it was made of."""
+class Expert:
+    """One that is at hand for a step. `known` is how much it knows; `cells` are A to E of the gate."""
 
+    def __init__(self, number: int, counts, total: int, known: tuple):
+        self.number, self.counts, self.total, self.known = number, counts, total, known
+        self.left = total  # N'
+        self.best, self.cells, self.weight = None, [], 0.0
+
+    @classmethod
+    def of_followers(cls, number: int, followers: list[int]) -> "Expert":
+        counts = Counter(followers)  # in the order of the walk
+        return cls(number, counts, len(followers), (count_class(len(followers)), min(len(counts), 5)))
+
+    def part(self, symbol: int) -> float:
+        return self.weight * (int(self.counts[symbol]) / self.total)
+
+
+class Question(NamedTuple):
+    """One that was asked, and what it was made of."""
+
+    mixed: float  # a
+    model: float  # g
     inputs: list[float]
-    weights: list[list[float]]  # a row of each table
-    hit: Share | None
+    rows: list[list[float]]  # of each table
+    hit: Learnt | None
+    pair: Learnt | None
     p: float
 
 
 class Prediction:
-    """Of one symbol: the candidates, and the model's frequencies mixed with the experts' votes."""
+    """10.3 and 10.4: the candidates of a lane's step, and the model's frequencies mixed with what the experts say."""
 
-    def __init__(self, experts: "Experts", lane: Lane, step: int, sizes: np.ndarray):
-        history, place = experts.history, lane.begin + step
-        self.sizes, self.total = sizes, int(sizes.sum())
-        self.run, self.match_length = lane.run, lane.match_length
-        self.match = None if lane.match is None else history.symbols[lane.match]  # a symbol
-        self.before = history.symbols[place - 1] if step else 0
+    def __init__(self, block: "Experts", lane: Lane, step: int, model: "Look"):
+        self.history, self.lane, self.model = block.history, lane, model
+        self.place, self.step = lane.begin + step, step
+        self.before = self.history.symbols[self.place - 1] if step else 0
+        self.keys = self.history.keys(self.place, step, model.top, model.second)
+        self.match, self.match_length = None, lane.match_length
+        if lane.match is not None:
+            self.match = self.history.symbols[lane.match]  # a symbol
+        self.run, self.questions = lane.run, []
 
-        self.top = int(sizes.argmax())
-        self.counts = []  # of each order with evidence
+        self.find_experts()
+        self.weigh(block.gate)
+        self.mixed = {symbol: self.mix(symbol) for symbol in self.candidates}
+        self.guesses = sorted(self.candidates, key=lambda symbol: (-self.mixed[symbol], symbol))[:GUESSES]
+        self.others = [symbol for symbol in self.candidates if symbol not in self.guesses]
+        self.mixed_left, self.model_left = 1.0, 1.0  # M and G of 10.5
+
+    def find_experts(self) -> None:
+        history, self.newest = self.history, None
+        self.orders = []
         for order, (length, _) in enumerate(ORDERS):
-            counts = history.followers(order, place) if step >= length else None
-            if not counts:
+            followers = history.followers(order, self.place) if self.step >= length else []
+            if not followers:
                 break
-            self.counts.append(counts)
-        votes = [self.top, *(symbol for counts in self.counts for symbol in counts)]
-        self.candidates = list(dict.fromkeys(votes if self.match is None else votes + [self.match]))
-        self.best = [max(self.candidates, key=counts.__getitem__) for counts in self.counts]  # of equal ones the first
+            self.newest = followers[0]
+            self.orders.append(Expert.of_followers(order, followers))
+        keyed = [(number, history.keyed_followers(i, key)) for i, (number, key) in enumerate(zip(KEYED, self.keys))]
+        self.counting = self.orders + [Expert.of_followers(*each) for each in keyed if each[1]]  # experts 0 to 6
+        found = [self.model.top, *(symbol for expert in self.counting for symbol in expert.counts)]
+        self.candidates = list(dict.fromkeys(found if self.match is None else found + [self.match]))
+        for expert in self.counting:  # of equal ones the first
+            expert.best = max(self.candidates, key=expert.counts.__getitem__)
+        self.last_best = self.orders[-1].best if self.orders else None  # the best of order K - 1
 
-        q = self.model(self.top)
+        self.experts, self.recent, n = list(self.counting), None, len(history.recent)
+        if n > RECENT_MIN:
+            self.recent = Expert(RECENT, history.recent_counts, n, (recent_class(n),))
+            self.experts.append(self.recent)
+        if self.match is not None:
+            expert = Expert(MATCH, Counter([self.match]), 1, (length_class(self.match_length),))
+            expert.best = self.match
+            self.experts.append(expert)
+
+    def weigh(self, gate: "Gate") -> None:
+        q = self.probability(self.model.top)
         self.confidence = min(math.floor(5.0 * q) + (q > 0.9) + (q > 0.97), 6)
-        self.shares = [experts.order_shares[self.share_key(order)] for order in range(len(self.counts))]
-        if self.match is not None:
-            key = length_class(self.match_length), self.match == self.top, self.confidence
-            self.shares.append(experts.match_shares[key])
-        self.values = [share.value for share in self.shares]  # other lanes change them before this one learns
-        self.model_weight = functools.reduce(operator.mul, (1.0 - s for s in self.values), 1.0)
+        for expert in self.experts:
+            expert.cells = gate.cells(self, expert)
+        odds = exp_of([clamp(sum_of(cell.value for cell in expert.cells), -20.0, 20.0) for expert in self.experts])
+        self.model_weight = 1.0 / functools.reduce(operator.add, odds, 1.0)
+        for expert, odd in zip(self.experts, odds):
+            expert.weight = odd * self.model_weight
 
-        self.evidence = {symbol: self.mix(0.0, symbol)[0] for symbol in self.candidates}
-        self.guesses = sorted(self.candidates, key=lambda symbol: (-self.mixed(symbol), symbol))[:GUESSES]
-        # What the guesses still to come share among them:
-        self.mixed_left, self.model_left = 1.0, 1.0
-        self.counts_left = [counts.total() for counts in self.counts]
+    def probability(self, symbol: int) -> float:
+        """m of 10.3."""
+        return int(self.model.sizes[symbol]) / self.model.total
 
-    def share_key(self, order: int) -> tuple:
-        counts, is_top = self.counts[order], self.best[order] == self.top
-        return order, count_class(counts.total()), min(len(counts), 5), self.confidence, is_top
+    def mix(self, symbol: int) -> float:
+        """`mixed` of any symbol."""
+        parts = (expert.part(symbol) for expert in self.experts)
+        return functools.reduce(operator.add, parts, self.model_weight * self.probability(symbol))
 
-    def model(self, symbol: int) -> float:
-        return int(self.sizes[symbol]) / self.total
-
-    def mixed(self, symbol: int) -> float:
-        return self.evidence[symbol] + self.model_weight * self.model(symbol)
-
-    def mix(self, p: float, symbol: int) -> tuple[float, list[float]]:
-        """Mixes the experts' probabilities of a symbol into p. Returns the result and each expert's credit for it."""
-        votes = [counts[symbol] / counts.total() for counts in self.counts]
-        if self.match is not None:
-            votes.append(float(symbol == self.match))
-        credits = []
-        for share, vote in zip(self.values, votes):
-            own = share * vote
-            p = own + (1.0 - share) * p
-            credits.append(own / p if own else 0.0)  # p may be 0 too
-        return p, credits
-
-    def inputs(self, symbol: int, hit: Share | None) -> list[float]:
-        orders = [0.5 * stretch((counts[symbol] + 0.02) / (left + 0.4)) if left else 0.0
-                  for counts, left in zip(self.counts, self.counts_left)]
-        return [stretch(self.mixed(symbol) / self.mixed_left), stretch(self.model(symbol) / self.model_left), 0.3,
-                *orders, *[0.0] * (len(ORDERS) - len(orders)), 0.5 * stretch(hit.value) if hit else 0.0]
-
-    def weight_keys(self, k: int, symbol: int) -> list[tuple]:
-        """Of the rows of the three tables, for guess k."""
-        matched = None if self.match is None else symbol == self.match
-        last_order = max((order for order, counts in enumerate(self.counts) if counts[symbol]), default=None)
-        return [(k, len(self.counts), matched, last_order), (k, self.confidence, min(self.run, 7)),
-                (k, self.before % 8192)]
+    def matches(self, symbol: int | None) -> int:
+        """0 without a match, 1 where a symbol is the match's, else 2."""
+        return 0 if self.match is None else 1 if symbol == self.match else 2
 
     def leave_out(self, symbol: int) -> None:
         """A wrong guess."""
-        self.mixed_left = max(self.mixed_left - self.mixed(symbol), 1e-9)
-        self.model_left = max(self.model_left - self.model(symbol), 1e-9)
-        self.counts_left = [left - counts[symbol] for counts, left in zip(self.counts, self.counts_left)]
+        self.mixed_left = max(self.mixed_left - self.mixed[symbol], 1e-9)
+        self.model_left = max(self.model_left - self.probability(symbol), 1e-9)
+        for expert in self.counting:
+            expert.left -= expert.counts[symbol]
 
-    def rest(self) -> tuple[np.ndarray, np.ndarray]:
-        """What can follow when all guesses were wrong: symbols and frequencies."""
-        others = [symbol for symbol in self.candidates if symbol not in self.guesses]
-        unit = self.total / max(self.model_weight, 1e-30)
-        boosts = [self.evidence[symbol] * unit for symbol in others]
-        boost, room = functools.reduce(operator.add, boosts, 0.0), max(float(2**50 - self.total), 0.0)
-        scale = room / boost if boost > room else 1.0
-        sizes = [int(self.sizes[symbol]) + math.floor(b * scale) for symbol, b in zip(others, boosts)]
-        symbols = np.arange(len(self.sizes))
-        return tuple(np.concatenate([np.array(first, np.int64), np.delete(all_, self.candidates)])
-                     for first, all_ in ((others, symbols), (sizes, self.sizes)))
+
+class Gate:
+    """10.4: five tables of what each expert's odds are made of."""
+
+    def __init__(self):
+        self.tables = [defaultdict(lambda first=first: Learnt(first)) for first in (-0.7, 0.0, 0.0, 0.0, 0.0)]
+
+    def cells(self, prediction: Prediction, expert: Expert) -> list[Learnt]:
+        number, best, lane = expert.number, expert.best, prediction.lane
+        keys = [(number, expert.known, prediction.confidence, best == prediction.model.top),
+                (number, len(prediction.orders), prediction.matches(best), best == prediction.last_best),
+                (number, lane.runs[number], lane.results),
+                (number, prediction.before % 8192),
+                (number, 8191 if best is None else best % 8192)]
+        return [table[key] for table, key in zip(self.tables, keys)]
+
+    @staticmethod
+    def learn(expert: Expert, credit: float) -> None:
+        e = credit - expert.weight
+        first, *others = expert.cells
+        first.value += max(10.0 / (first.count + 10.0), 0.1) * e
+        first.count += 1
+        for cell, rate in zip(others, GATE_RATES):
+            cell.value += rate * e
+
+
+class Questioner:
+    """10.5: the tables that make an answer's probability."""
+
+    def __init__(self):
+        self.weights = [defaultdict(lambda first=first: [first] + [0.0] * (INPUTS - 1)) for first in (1.0, 0, 0, 0, 0)]
+        self.hits = {True: defaultdict(lambda: Learnt(0.8, 2)), False: defaultdict(lambda: Learnt(0.1, 2))}
+        self.pairs = defaultdict(lambda: Learnt(0.0))
+
+    def guess(self, prediction: Prediction, k: int) -> Question:
+        symbol, hit = prediction.guesses[k], None
+        if prediction.match is not None:
+            hit = self.hits[symbol == prediction.match][min(prediction.match_length, 31), k]
+        pair = (prediction.before + 1) * 0x9E3779B97F4A7C15 + (symbol + 1) * (0xC2B2AE3D27D4EB4F * 3)
+        pair = self.pairs[pair % 2**64 >> 48]
+        mixed, model = prediction.mixed[symbol], prediction.probability(symbol)
+        counted = {expert.number: 0.5 * stretch((expert.counts[symbol] + 0.02) / (expert.left + 0.4))
+                   for expert in prediction.counting if expert.left > 0}
+        inputs = self.inputs(prediction, mixed, model, counted)
+        inputs[8], inputs[11] = 0.5 * stretch(hit.value) if hit else 0.0, 2.0 * pair.value
+
+        last = max((expert.number + 1 for expert in prediction.orders if expert.counts[symbol]), default=0)
+        newest = None
+        if prediction.orders:
+            count, left = prediction.orders[-1].counts[symbol], prediction.orders[-1].left
+            newest = symbol == prediction.newest, guess_count_class(count), min(left - count, 2)
+        rows = self.rows(prediction, k, prediction.matches(symbol), last, min(prediction.run, 7), symbol, newest)
+        return Question(mixed, model, inputs, rows, hit, pair, self.probability(rows, inputs))
+
+    def others(self, prediction: Prediction) -> Question:
+        k, count = GUESSES, min(len(prediction.others), 15)
+        mixed = sum_of(prediction.mixed[symbol] for symbol in prediction.others)
+        model = sum_of(prediction.probability(symbol) for symbol in prediction.others)
+        counted = {expert.number: 0.5 * (table_log(expert.left + 0.1) - table_log(expert.total - expert.left + 0.4))
+                   for expert in prediction.counting}
+        inputs = self.inputs(prediction, mixed, model, counted)
+        guessed = prediction.match if prediction.match in prediction.guesses else None
+        last = max((expert.number + 1 for expert in prediction.orders if expert.left > 0), default=0)
+        rows = self.rows(prediction, k, prediction.matches(guessed), last, min(count // 2, 7), prediction.before, count)
+        return Question(mixed, model, inputs, rows, None, None, self.probability(rows, inputs))
+
+    @staticmethod
+    def inputs(prediction: Prediction, mixed: float, model: float, counted: dict[int, float]) -> list[float]:
+        """All but those of the match and the pair; `counted` are those of experts 0 to 6."""
+        left = [stretch(mixed / prediction.mixed_left), stretch(model / prediction.model_left), 0.3]
+        x3_to_x10 = [counted.get(number, 0.0) for number in (0, 1, 2, 3, 4, None, *KEYED)]
+        return left + x3_to_x10 + [0.0]
+
+    def rows(self, prediction: Prediction, k: int, j: int, z: int, u: int, symbol: int, v) -> list[list[float]]:
+        orders = len(prediction.orders)
+        keys = (k, orders, j, z), (k, prediction.confidence, u), (k, symbol % 8192), (k, orders, v), ()
+        return [table[key] for table, key in zip(self.weights, keys)]
+
+    @staticmethod
+    def probability(rows: list[list[float]], inputs: list[float]) -> float:
+        total = 0.0
+        for t0, t1, t2, t3, t4, x in zip(*rows, inputs):
+            total += ((((t0 + t1) + t2) + t3) + t4) * x
+        return squash(total)
+
+    @staticmethod
+    def learn(question: Question, yes: bool) -> None:
+        e = float(yes) - question.p
+        for row, rate in zip(question.rows, QUESTION_RATES):
+            step = rate * e
+            row[:] = [weight + step * x for weight, x in zip(row, question.inputs)]
+        if question.hit:
+            question.hit.learn(float(yes), 0.005)
+        if question.pair:
+            question.pair.learn(e * 4.0, 0.02, 1.5)
 
 
 class Experts:
     """What the lanes of a block learn from their text, together."""
 
-    def __init__(self, symbols: list[int]):
-        self.history = History(symbols)
-        self.order_shares, self.match_shares = defaultdict(lambda: Share(0.3)), defaultdict(lambda: Share(0.3))
-        self.hits = {True: defaultdict(lambda: Share(0.8)), False: defaultdict(lambda: Share(0.1))}
-        self.weights = [defaultdict(lambda first=first: [first] + [0.0] * 8) for first in (1.0, 0.0, 0.0)]
-        self.to_learn = []  # lane, prediction, its guesses; one for each lane that has the step
+    def __init__(self, symbols: list[int], symbol_kinds: int, samplers: "Samplers"):
+        self.history, self.gate, self.questioner = History(symbols, symbol_kinds), Gate(), Questioner()
+        self.samplers, self.alone = samplers, Learnt(0.5, 2)
+        self.to_learn = []  # prediction, credits, answers, the symbol; one for each lane that has the step
 
-    def decode(self, lane: Lane, step: int, sizes: np.ndarray) -> int:
-        prediction, guesses = Prediction(self, lane, step, sizes), []
-        self.to_learn.append((lane, prediction, guesses))
+    def decode(self, lane: Lane, step: int, logits: np.ndarray) -> int:
+        prediction = Prediction(self, lane, step, self.samplers.look(lane, step, logits))
+        symbol, answers = self.ask(prediction)
+        mixed = prediction.mix(symbol)
+        credits = [expert.part(symbol) / mixed for expert in prediction.experts]
+        self.to_learn.append((prediction, credits, answers, symbol))
+        self.learn_runs(prediction, symbol)
+        self.samplers.learn_symbol(lane, prediction.model, symbol)
+        return symbol
+
+    def ask(self, prediction: Prediction) -> tuple[int, list]:
+        """The symbol, and each question that was asked with its answer."""
+        answers = []
+
+        def is_right(question: Question) -> bool:
+            answers.append((question, self.answer(prediction, question)))
+            return answers[-1][1]
+
         for k, symbol in enumerate(prediction.guesses):
-            guesses.append(self.guess(prediction, k, symbol))
-            right = math.floor(guesses[-1].p * 2**32)
-            if lane.coder.symbol(np.array([right, 2**32 - right])) == 0:
-                return symbol
+            if is_right(self.questioner.guess(prediction, k)):
+                return symbol, answers
             prediction.leave_out(symbol)
-        symbols, sizes = prediction.rest()
-        return int(symbols[lane.coder.symbol(sizes)])
+        if prediction.others:
+            question = self.questioner.others(prediction)
+            if is_right(question):
+                return self.other(prediction, question), answers
+        return self.rest(prediction), answers
 
-    def guess(self, prediction: Prediction, k: int, symbol: int) -> Guess:
-        hit = None
-        if prediction.match is not None:
-            hit = self.hits[symbol == prediction.match][min(prediction.match_length, 31), k]
-        inputs = prediction.inputs(symbol, hit)
-        rows = [table[key] for table, key in zip(self.weights, prediction.weight_keys(k, symbol))]
-        z = 0.0
-        for a, b, c, x in zip(*rows, inputs):
-            z += ((a + b) + c) * x
-        return Guess(inputs, rows, hit, squash(z))
+    @staticmethod
+    def answer(prediction: Prediction, question: Question) -> bool:
+        lane, p = prediction.lane, question.p
+        v, q = lane.alone, clamp(question.model / prediction.model_left, 1e-6, 1.0 - 1e-6)
+        size = math.floor((v * q + (1.0 - v) * p) * 2.0**32)
+        yes = lane.coder.symbol(np.array([size, 2**32 - size])) == 0
+        lane.alone = weighed(v, q, p) if yes else weighed(v, 1.0 - q, 1.0 - p)
+        return yes
+
+    @staticmethod
+    def other(prediction: Prediction, question: Question) -> int:
+        """10.6: which of the other candidates."""
+        lane, v = prediction.lane, prediction.lane.alone
+        pairs = [(prediction.probability(symbol) / question.model, prediction.mixed[symbol] / question.mixed)
+                 for symbol in prediction.others]
+        sizes = [1 + math.floor((v * x + (1.0 - v) * y) * 2.0**30) for x, y in pairs]
+        found = lane.coder.symbol(np.array(sizes, np.int64))
+        lane.alone = weighed(v, *pairs[found])
+        return prediction.others[found]
+
+    @staticmethod
+    def rest(prediction: Prediction) -> int:
+        """10.6: which of the symbols that are no candidates."""
+        lane, v, recent = prediction.lane, prediction.lane.alone, prediction.recent
+        symbols = np.delete(np.arange(len(prediction.model.sizes)), prediction.candidates)
+        expect(len(symbols) > 0, lane.offset, "code stream", "no to every symbol", "a symbol")
+        sizes, counts = prediction.model.sizes[symbols], prediction.history.recent_counts[symbols]
+        h, r, u = max(int(sizes.sum()), 1), int(counts.sum()), 0.0
+        if recent:
+            u = min((recent.weight / prediction.model_weight) * prediction.model.total, 3.0 * 2**30 - 1.0) / recent.total
+        x = (1.0 - v) * h
+        mixed = sizes + counts * math.floor(u * (x / (v * (h + r * u) + x)))
+        found = lane.coder.symbol(mixed)
+        size, count = int(sizes[found]), int(counts[found])
+        lane.alone = weighed(v, size / h, (size + count * u) / (h + r * u))
+        return int(symbols[found])
+
+    @staticmethod
+    def learn_runs(prediction: Prediction, symbol: int) -> None:
+        """10.7, runs and results."""
+        lane, runs = prediction.lane, prediction.lane.runs
+        for expert in prediction.experts:
+            number = expert.number
+            runs[number] = min(runs[number] + 1, 15) if expert.best == symbol else runs[number] // 4
+        if not prediction.orders:
+            lane.run //= 2
+        else:
+            lane.run = min(lane.run + 1, 15) if prediction.last_best == symbol else lane.run // 4
+        result = prediction.guesses.index(symbol) if symbol in prediction.guesses else 3
+        lane.results = (lane.results * 4 + result) % 16
 
     def learn(self, step: int) -> None:
-        """From the step's symbols of all lanes."""
-        for lane, prediction, guesses in self.to_learn:
-            place = lane.begin + step
-            self.learn_symbol(prediction, guesses, self.history.symbols[place])
-            self.learn_run(lane, prediction, self.history.symbols[place])
-            self.history.add(place, step)
-        going_on = [lane for lane, _, _ in self.to_learn if step + 1 < lane.count]
+        """10.2, from step 2 on."""
+        lanes = [prediction.lane for prediction, *_ in self.to_learn]
+        self.samplers.learn_step(lanes)
+        self.learn_alone(lanes)
+        for prediction, credits, answers, _ in self.to_learn:
+            for expert, credit in zip(prediction.experts, credits):
+                Gate.learn(expert, credit)
+            for question, yes in answers:
+                Questioner.learn(question, yes)
+            self.history.add(prediction.place, step, prediction.keys)
+        going_on = [lane for lane in lanes if step + 1 < lane.count]
         for lane in going_on:
             self.next_match(lane, step)
         if step + 1 >= MATCH_LENGTH:
@@ -774,28 +995,15 @@ class Experts:
                 self.history.add_match(lane.begin + step + 1)
         self.to_learn = []
 
-    @staticmethod
-    def learn_symbol(prediction: Prediction, guesses: list[Guess], symbol: int) -> None:
-        _, credits = prediction.mix(prediction.model(symbol), symbol)
-        for share, credit in zip(prediction.shares, credits):
-            share.learn(credit, 0.008)
-            share.value = clamp(share.value, 0.0005, 1.0 - 0.0005)
-        for guess, guessed in zip(guesses, prediction.guesses):
-            right = float(guessed == symbol)
-            d = 0.003 * (right - guess.p)
-            for row in guess.weights:
-                row[:] = [weight + d * x for weight, x in zip(row, guess.inputs)]
-            if guess.hit:
-                guess.hit.learn(right, 0.005)
-
-    @staticmethod
-    def learn_run(lane: Lane, prediction: Prediction, symbol: int) -> None:
-        if not prediction.counts:
-            lane.run //= 2
-        else:
-            lane.run = min(lane.run + 1, 15) if symbol == prediction.best[-1] else lane.run // 4
+    def learn_alone(self, lanes: list[Lane]) -> None:
+        """10.8."""
+        self.alone.learn(sum_of(lane.alone for lane in lanes) / len(lanes), 0.01)
+        self.alone.value = clamp(self.alone.value, 1e-4, 1.0 - 1e-4)
+        for lane in lanes:
+            lane.alone = (1.0 - 0.02) * lane.alone + 0.02 * self.alone.value
 
     def next_match(self, lane: Lane, step: int) -> None:
+        """10.9."""
         symbols, place = self.history.symbols, lane.begin + step
         if lane.match is not None and symbols[lane.match] == symbols[place] and lane.match + 1 < len(symbols):
             lane.match, lane.match_length = lane.match + 1, lane.match_length + 1
@@ -804,25 +1012,271 @@ class Experts:
             lane.match_length = MATCH_LENGTH
 
 
-def decode_group(model: Model, vocabulary: Vocabulary, window: int, contract: int, streams: list) -> list[list[int]]:
+# ---- numeric.md, 11: samplers ----
+
+
+class Sampler(NamedTuple):
+    """Settings, as a header states them. The reals are binary32 numbers."""
+
+    order: int = 0
+    top_k: int = 0
+    penalty_window: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    typical_p: float = 1.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+
+
+def single(x: float) -> float:
+    return float(F(x))
+
+
+EXPERT_SAMPLERS = (
+    Sampler(),
+    Sampler(top_p=single(0.95)),
+    Sampler(top_k=40),
+    Sampler(min_p=single(0.1)),
+    Sampler(temperature=0.75),
+    Sampler(temperature=0.75, top_p=single(0.9)),
+    Sampler(temperature=0.75, top_k=40, top_p=single(0.95), min_p=single(0.05), order=1),
+    Sampler(temperature=single(0.4)),
+    Sampler(top_k=1),
+)
+KINDS = (0, 1, 2, 3), (4, 5, 6), (7,), (8,), (9,)
+TOP_P_REACH = 64  # ranks, of experts 0 to 8
+FILTERS = ("top_k", "top_p", "min_p", "typical_p"), ("top_k", "typical_p", "top_p", "min_p")  # by order
+ESCAPE_MISSES, ESCAPE_TRIALS = 0.1, 10.0
+
+
+def first_true(conditions: np.ndarray) -> int:
+    """The number of them where there is none."""
+    return int(conditions.argmax()) if conditions.any() else len(conditions)
+
+
+def scale_of(temperature: float) -> np.float32:
+    return F(1) / max(F(temperature), F(1e-30))
+
+
+def table_logs(xs: np.ndarray) -> np.ndarray:
+    """table_log of each of many integers."""
+    m, exponents = np.frexp(xs.astype(np.float64))
+    m, exponents = m * 2.0, (exponents - 1).astype(np.float64)
+    table = np.array([log_centre(i) for i in range(128)])[np.floor(128.0 * (m - 1.0)).astype(np.int64)]
+    d = (m - table[:, 0]) * table[:, 1]
+    return exponents * float.fromhex("0x1.62e42fefa39efp-1") + (table[:, 2] + (d - d * d * (0.5 - d * (1.0 / 3.0))))
+
+
+class Span:
+    """11.1: the ranks that filters leave. `weights` are the filter weights by rank."""
+
+    def __init__(self, weights: np.ndarray, reach: int):
+        self.weights, self.reach, self.begin, self.end = weights, reach, 0, len(weights)
+
+    def narrow(self, sampler: Sampler) -> None:
+        for name in FILTERS[sampler.order]:
+            getattr(self, name)(getattr(sampler, name))
+
+    def inside(self) -> np.ndarray:
+        return self.weights[self.begin : self.end]
+
+    def top_k(self, k: int) -> None:
+        if k > 0:
+            self.end = min(self.begin + k, self.end)
+
+    def top_p(self, p: float) -> None:
+        if p < 1:
+            sums = np.cumsum(self.inside())
+            self.end = min(self.begin + first_true(sums >= p * int(sums[-1])) + 1, self.reach)
+
+    def min_p(self, p: float) -> None:
+        if p > 0:
+            weights = self.inside()
+            self.end = self.begin + max(first_true(weights < p * int(weights[0])), 1)
+
+    def typical_p(self, p: float) -> None:
+        if p >= 1:
+            return
+        weights = self.inside()
+        total = int(weights.sum())
+        information = table_log(total) - table_logs(weights)
+        entropy = float(np.cumsum(weights * information)[-1]) / total  # cumsum adds in order
+        begin = end = first_true(information >= entropy)
+        distances, weights, taken = (information - entropy).tolist(), weights.tolist(), 0
+        while True:
+            at_end = end < len(weights)
+            if begin == 0 or at_end and distances[end] < -distances[begin - 1]:
+                taken, end = taken + weights[end], end + 1
+            else:
+                taken, begin = taken + weights[begin - 1], begin - 1
+            if taken >= p * total or end - begin == len(weights):
+                break
+        self.begin, self.end = self.begin + begin, self.begin + end
+
+
+class Distribution:
+    """A sampler's, of a lane's logits: its own weights by token, of which it keeps those from `low` to `high`."""
+
+    def __init__(self, sampler: Sampler, own: np.ndarray, filters: np.ndarray, ranks: np.ndarray,
+                 reach: int | None = None):
+        span = Span(filters[ranks], len(own) if reach is None else reach)
+        span.narrow(sampler)
+        kept = own[ranks[span.begin : span.end]]
+        self.weights, self.total = own, int(kept.sum())
+        self.low, self.high = (0, 2**30) if len(kept) == len(own) else (int(kept[-1]), int(kept[0]))
+        if sampler.temperature == 0:
+            self.low = self.high = self.total = 2**30
+
+    @classmethod
+    def stated(cls, sampler: Sampler, lane: Lane, logits: np.ndarray) -> "Distribution":
+        logits = penalised(sampler, lane, logits)
+        own = weights_of(logits, scale_of(sampler.temperature))
+        filters = weights_of(logits, F(1)) if sampler.order else own
+        return cls(sampler, own, filters, ranks_of(filters))
+
+    def kept(self) -> np.ndarray:
+        return (self.low <= self.weights) & (self.weights <= self.high)
+
+    def probability(self, symbol: int, is_plain: bool) -> float:
+        """q. `is_plain`: of expert 0, which alone has escapes."""
+        if symbol >= len(self.weights):
+            return 1.0 / self.total if is_plain else 0.0
+        weight = int(self.weights[symbol])
+        return weight / self.total if self.low <= weight <= self.high else 0.0
+
+
+def ranks_of(weights: np.ndarray) -> np.ndarray:
+    return np.argsort(-weights, kind="stable")
+
+
+def penalised(sampler: Sampler, lane: Lane, logits: np.ndarray) -> np.ndarray:
+    tokens, counts = np.unique(np.array(lane.tokens[-sampler.penalty_window :], np.int64), return_counts=True)
+    repetition, logits = F(sampler.repetition_penalty), logits.copy()
+    old = logits[tokens]
+    old = np.where(old > 0, old / repetition, old * repetition)
+    logits[tokens] = old - (counts.astype(F) * F(sampler.frequency_penalty) + F(sampler.presence_penalty))
+    return logits
+
+
+class Look(NamedTuple):
+    """What section 10 knows of the model at a lane's step."""
+
+    sizes: np.ndarray  # f
+    total: int  # T
+    top: int
+    second: int
+    experts: list[Distribution]  # none where the step is not looked at
+
+
+class Samplers:
+    """11.3 and 11.4: how a block's lanes believe that their text was drawn."""
+
+    def __init__(self, stated: Sampler | None, lanes: list[Lane], token_kinds: int, symbol_kinds: int):
+        self.stated, self.token_kinds = stated, token_kinds
+        self.escape_ones = np.ones(symbol_kinds - token_kinds, np.int64)
+        self.common = [1.0 / 9.0] * 9 if stated is None else [(1.0 - 0.9) / 9.0] * 9 + [0.9]
+        self.count = len(self.common)
+        self.misses, self.trials = [ESCAPE_MISSES] * self.count, [ESCAPE_TRIALS] * self.count
+        self.escapes = [ESCAPE_MISSES / ESCAPE_TRIALS] * self.count  # x
+        self.steps, self.saved, self.plain, self.is_awake = 0, 0.0, 0.0, True
+        self.learnt = []  # q, information, saved; one for each lane of a step that is looked at
+        for lane in lanes:
+            lane.beliefs = list(self.common)
+
+    def look(self, lane: Lane, step: int, logits: np.ndarray) -> Look:
+        plain = weights_of(logits, F(1))
+        ranks = ranks_of(plain)
+        top, second = int(ranks[0]), int(ranks[min(1, len(ranks) - 1)])
+        experts = self.distributions(lane, logits, plain, ranks) if self.is_awake or step % 16 == 0 else []
+        sizes = np.concatenate([self.mixed(lane, experts) if experts else plain, self.escape_ones])
+        return Look(sizes, int(sizes.sum()), top, second, experts)
+
+    def distributions(self, lane: Lane, logits: np.ndarray, plain: np.ndarray, ranks: np.ndarray) -> list:
+        own = {t: weights_of(logits, scale_of(t)) for t in {sampler.temperature for sampler in EXPERT_SAMPLERS}}
+        experts = [Distribution(sampler, own[sampler.temperature], plain if sampler.order else own[sampler.temperature],
+                                ranks, TOP_P_REACH) for sampler in EXPERT_SAMPLERS]
+        experts[0].total += len(self.escape_ones)
+        return experts if self.stated is None else experts + [Distribution.stated(self.stated, lane, logits)]
+
+    def mixed(self, lane: Lane, experts: list[Distribution]) -> np.ndarray:
+        """f of the tokens."""
+        w, x = lane.beliefs, self.escapes
+        gain = [w[e] * (1.0 - x[e]) for e in range(self.count)]
+        gain[0] = functools.reduce(operator.add, (w[e] * x[e] for e in range(1, self.count)), w[0])
+        h = [F(g / expert.total * 2.0**30) for g, expert in zip(gain, experts)]
+        total = np.zeros(len(experts[0].weights), F)
+        for kind in KINDS:
+            parts = [np.where(experts[e].kept(), h[e], F(0)) for e in kind if e < self.count]
+            if parts:
+                total = total + experts[kind[0]].weights.astype(F) * add_up(np.array(parts))
+        return np.maximum(np.trunc(total).astype(np.int64), 1)
+
+    def learn_symbol(self, lane: Lane, look: Look, symbol: int) -> None:
+        if symbol < self.token_kinds:
+            lane.tokens.append(symbol)
+        if not look.experts:
+            return
+        q = [expert.probability(symbol, e == 0) for e, expert in enumerate(look.experts)]
+        r = [(1.0 - x) * each + x * q[0] for x, each in zip(self.escapes, q)]
+        r[0] = q[0]
+        beliefs = [w * each for w, each in zip(lane.beliefs, r)]
+        z = sum_of(beliefs)
+        lane.beliefs = [w / z for w in beliefs]
+        information = -table_log(q[0])
+        self.learnt.append((q, information, table_log(z) + information))
+
+    def learn_step(self, lanes: list[Lane]) -> None:
+        if not self.learnt:
+            return
+        self.steps += 1
+        rate, n = max(1.0 / (self.steps + 1), 0.01), len(lanes)
+        for e in range(self.count):
+            for lane, (q, *_) in zip(lanes, self.learnt):
+                self.trials[e] += lane.beliefs[e]
+                if e > 0 and q[e] == 0:
+                    self.misses[e] += lane.beliefs[e]
+            mean = sum_of(lane.beliefs[e] for lane in lanes) / n
+            self.common[e] = max(self.common[e] + rate * (mean - self.common[e]), 1e-5)
+            self.escapes[e] = min(self.misses[e] / self.trials[e], 0.3)
+        total = sum_of(self.common)
+        self.common = [each / total for each in self.common]
+        for lane in lanes:
+            lane.beliefs = [(1.0 - 0.02) * w + 0.02 * each for w, each in zip(lane.beliefs, self.common)]
+        self.saved = 0.98 * self.saved + sum_of(saved for *_, saved in self.learnt) / n
+        self.plain = 0.98 * self.plain + sum_of(information for _, information, _ in self.learnt) / n
+        self.is_awake = self.stated is not None or self.steps < 32 or self.saved >= 0.004 * self.plain
+        self.learnt = []
+
+
+# ---- A block's model segments ----
+
+
+def decode_group(model: Model, vocabulary: Vocabulary, window: int, contract: int, sampler: Sampler | None,
+                 streams: list) -> list[list[int]]:
     """The symbols of a block's model segments, each (offset, count, stream), in lockstep. A lane that is done before
     the others goes on with any token, as no other lane depends on it."""
     counts = [count for _, count, _ in streams]
     begins = list(itertools.accumulate(counts, initial=0))
     lanes = [Lane(begin, count, offset, stream) for begin, (offset, count, stream) in zip(begins, streams)]
-    symbols, experts = [0] * begins[-1], None
+    symbols, symbol_kinds, experts = [0] * begins[-1], len(vocabulary.bytes), None
     if contract == ADAPTIVE_EXPERTS:
         offset, size = lanes[0].offset, len(symbols)
         expect(size <= GROUP_SYMBOLS_MAX, offset, "symbols of the block", size, f"at most {GROUP_SYMBOLS_MAX}")
-        experts = Experts(symbols)
+        experts = Experts(symbols, symbol_kinds, Samplers(sampler, lanes, vocabulary.size, symbol_kinds))
     model.start(window, max(counts), len(lanes))
     tokens = [vocabulary.start] * len(lanes)
     for step in range(max(counts)):
-        logits = model.logits(tokens, step)
+        logits = model.logits(tokens, step)[:, : vocabulary.size]
         for i, lane in enumerate(lanes):
             if step < lane.count:
-                sizes = frequencies(logits[i, : vocabulary.size], len(vocabulary.bytes), lane.offset)
-                symbol = experts.decode(lane, step, sizes) if experts else lane.coder.symbol(sizes)
+                expect(bool(np.isfinite(logits[i]).all()), lane.offset, "logits", "one that is not finite",
+                       "finite numbers")
+                if experts:
+                    symbol = experts.decode(lane, step, logits[i])
+                else:
+                    symbol = lane.coder.symbol(frequencies(logits[i], symbol_kinds))
                 symbols[lane.begin + step] = symbol
                 tokens[i] = symbol if symbol < vocabulary.size else vocabulary.unknown
         if experts:
@@ -839,6 +1293,16 @@ MAGIC = 0x0A1A0A0D54435489
 BLOCK_BYTES_MAX, SEGMENTS_MAX, WINDOW_MIN, WINDOW_MAX = 64 << 20, 1024, 16, 2**20
 MODEL, ZSTD, RAW, BROTLI = METHODS = range(4)
 CONTRACTS = FREQUENCIES_ALONE, ADAPTIVE_EXPERTS = 1, 2
+NAMES_MODEL, STATES_SAMPLER = 1, 2  # flags
+SAMPLER_BOUNDS = {
+    "temperature": (0.0, 100.0),
+    "top_p": (0.0, 1.0),
+    "min_p": (0.0, 1.0),
+    "typical_p": (0.0, 1.0),
+    "repetition_penalty": (single(0.01), 100.0),
+    "presence_penalty": (-100.0, 100.0),
+    "frequency_penalty": (-100.0, 100.0),
+}
 
 
 def xxh3(data: bytes) -> int:
@@ -868,6 +1332,17 @@ def expanded(method: int, data: bytes, offset: int) -> bytes:
     return text
 
 
+def stated_sampler(header: Cursor) -> Sampler:
+    order = header.integer(1, "order")
+    expect(order in (0, 1), header.offset - 1, "order", order, "0 or 1")
+    settings = {"order": order, "top_k": header.integer(4, "top_k")}
+    settings["penalty_window"] = header.integer(4, "penalty_window")
+    for name, (low, high) in SAMPLER_BOUNDS.items():
+        (settings[name],) = struct.unpack("<f", header.take(4, name))
+        expect(low <= settings[name] <= high, header.offset - 4, name, settings[name], f"{low:g} to {high:g}")
+    return Sampler(**settings)
+
+
 class Archive:
     def __init__(self, data: bytes, model_path: Path):
         self.data, self.model_path, self.model = data, model_path, None
@@ -877,13 +1352,17 @@ class Archive:
         header.exactly(2, "format version", 0)
         self.contract = header.integer(2, "numeric contract")
         expect(self.contract in CONTRACTS, 10, "numeric contract", self.contract, "1 or 2")
-        self.names_model = header.integer(1, "model flag")
-        expect(self.names_model in (0, 1), 12, "model flag", self.names_model, "0 or 1")
+        flags, self.sampler = header.integer(1, "flags"), None
+        expect(flags in (0, NAMES_MODEL, NAMES_MODEL | STATES_SAMPLER), 12, "flags", flags, "0, 1 or 3")
+        self.names_model = flags != 0
         if self.names_model:
             self.window = header.integer(4, "window")
             expect(WINDOW_MIN <= self.window <= WINDOW_MAX, 13, "window", self.window, f"{WINDOW_MIN} to {WINDOW_MAX}")
             self.model_hash = header.take(32, "SHA-256 of the model")
             header.take(header.integer(1, "bytes in the model's name"), "model's name")
+        if flags & STATES_SAMPLER:
+            expect(self.contract == ADAPTIVE_EXPERTS, 12, "sampler", "one, with contract 1", "none")
+            self.sampler = stated_sampler(header)
         header.exactly(8, "header hash", xxh3(data[: header.offset]))
 
         footer = Cursor(data, max(len(data) - 12, header.offset))
@@ -925,7 +1404,7 @@ class Archive:
     def decode_streams(self, streams: list) -> list[list[int]]:
         if self.model is None:
             self.load_model()
-        return decode_group(self.model, self.vocabulary, self.window, self.contract, streams)
+        return decode_group(self.model, self.vocabulary, self.window, self.contract, self.sampler, streams)
 
     def decode_block(self, start: int, stored: int, original: int) -> bytes:
         block = Cursor(self.data, start, start + stored)
@@ -947,7 +1426,7 @@ class Archive:
 
         streams = [(offset, count, stream) for method, count, offset, stream in segments if method == MODEL]
         if streams:
-            expect(self.names_model == 1, start, "model segment", "one", "none: the header names no model")
+            expect(self.names_model, start, "model segment", "one", "none: the header names no model")
         symbols = iter(self.decode_streams(streams) if streams else [])
         text = b""
         for i, (method, count, offset, data) in enumerate(segments):

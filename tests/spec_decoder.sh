@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The decoder that was written from spec/ alone, in another language, gives back what tacit stored: model segments
-# longer than the window, text that repeats itself, bytes that are no text, the fallbacks, and the archives of archives/
-# (contract 1, several lanes). Usage: spec_decoder.sh TACIT PYTHON_DECODER
+# longer than the window, text that repeats itself, bytes that are no text, the fallbacks, drawn text with and without a
+# stated sampler, and the archives of archives/ (contract 1, several lanes). Usage: spec_decoder.sh TACIT PYTHON_DECODER
 set -eu
 tacit=$1
 decoder=$2
@@ -22,21 +22,26 @@ printf 'nul \000, not UTF-8 \377\376, \342\226\201 itself, \r\n' >> "$work/text"
 head -c 3000 /dev/urandom > "$work/random"
 yes 'the same line again' | head -c 60000 > "$work/repeated"
 : > "$work/empty"
-for case in "text --window 32" "again" "random" "repeated" "empty"; do
+"$tacit" generate -n 120 --temperature 0.7 --top-p 0.9 --seed 3 > "$work/drawn"
+filters="--top-k 100 --top-p 0.9 --min-p 0.02 --typical-p 0.7"
+penalties="--repetition-penalty 1.1 --presence-penalty 0.2 --frequency-penalty 0.1"
+for case in "text --window 32" "again" "random" "repeated" "empty" "drawn" "drawn --temperature 0.7 --top-p 0.9" \
+  "drawn --temperature 0.6 $filters" "drawn --temperature 0.6 $filters --temperature-last" "text --temperature 0" \
+  "again --temperature 0.8 $penalties --penalty-window 50"; do
   # shellcheck disable=SC2086  # a name and its options
   set -- $case
   name=$1
   shift
-  "$tacit" compress -q "$@" "$work/$name" -o "$work/$name.tct"
+  "$tacit" compress -q -f "$@" "$work/$name" -o "$work/$name.tct"
   "$python" "$decoder" "$work/$name.tct" -o "$work/$name.out"
   cmp "$work/$name" "$work/$name.out"
   echo "ok $case (contract $(contract "$work/$name.tct"))"
 done
 
 model=$(sha256sum "$here/../models/seed7m-q8_0.gguf" | cut -d ' ' -f 1)
-for number in 1 2; do
-  archive=$here/archives/contract-$number.tct
-  test "$(contract "$archive")" = "$number"
+for name in contract-1 contract-2 contract-2-sampler; do
+  archive=$here/archives/$name.tct
+  test "contract-$(contract "$archive")" = "${name%-sampler}"
   if test "$(od -An -v -tx1 -j17 -N32 "$archive" | tr -d ' \n')" != "$model"; then
     echo "left out $archive: it names another model"
     continue

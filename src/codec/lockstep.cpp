@@ -35,9 +35,10 @@ struct EncodePort {
   }
   void found(std::uint32_t) {}
   template <class Distribution>
-  void code(std::uint64_t step, const Distribution& distribution) {
+  Status code(std::uint64_t step, const Distribution& distribution) {
     const Interval interval = distribution.interval_of(static_cast<std::uint32_t>(symbols[step]));
     encoder.encode(interval.low, interval.size, interval.total);
+    return {};
   }
 };
 
@@ -58,11 +59,14 @@ struct DecodePort {
   }
   void found(std::uint32_t symbol) { symbols.push_back(static_cast<TokenId>(symbol)); }
   template <class Distribution>
-  void code(std::uint64_t, const Distribution& distribution) {
+  Status code(std::uint64_t, const Distribution& distribution) {
+    // Where every symbol is a candidate a damaged stream may say that it is none of them.
+    if (distribution.total() == 0) return damaged("code stream: found a choice among no symbols, expected one at least");
     Interval interval;
     const std::uint64_t value = decoder.value(distribution.total());
     symbols.push_back(static_cast<TokenId>(distribution.symbol_at(value, interval)));
     decoder.consume(interval.low, interval.size, interval.total);
+    return {};
   }
 };
 
@@ -132,8 +136,7 @@ class LaneGroup {
 
   Status code_plain(std::size_t lane, std::uint64_t step, const float* logits) {
     TACIT_TRY(scratch_.frequencies.set_softmax(logits));
-    ports_[lane].code(step, scratch_.frequencies);
-    return {};
+    return ports_[lane].code(step, scratch_.frequencies);
   }
 
   Status code_adaptive(std::size_t lane, std::uint64_t step, const float* logits) {
@@ -145,7 +148,7 @@ class LaneGroup {
     if (prediction.is_found()) {
       port.found(prediction.found());
     } else {
-      port.code(step, prediction);
+      TACIT_TRY(port.code(step, prediction));
     }
     predictor_->finish(first_lane_ + lane, step, static_cast<std::uint32_t>(port.symbols[step]), scratch_);
     return {};
