@@ -6,6 +6,8 @@
 
 #include <array>
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <string>
@@ -275,6 +277,23 @@ TEST(Inspect, whatWasStoredWithoutTheModelIsOnePiece) {
   EXPECT_EQ(result.pieces[0].bytes, noise);
   EXPECT_EQ(result.pieces[0].bits, 40000);
   EXPECT_EQ(result.pieces[0].expert_count, 0u);
+}
+
+TEST(Inspect, readsContract1) {
+  std::ifstream file(TACIT_SOURCE_DIR "/tests/archives/contract-1.tct", std::ios::binary);
+  const std::string archive(std::istreambuf_iterator<char>(file), {});
+  const Inspected result = inspect(archive);
+  if (result.status == TACIT_MODEL) GTEST_SKIP() << "the archive is of another built-in model";
+  ASSERT_EQ(result.status, TACIT_OK) << tacit_last_error();
+  EXPECT_EQ(result.text().size(), result.info.original_bytes);
+  ASSERT_EQ(result.pieces.size(), result.info.token_count);
+  double bits = 0;
+  for (const Piece& piece : result.pieces) {
+    EXPECT_EQ(piece.coding, TACIT_CODED_SOFTMAX);
+    bits += piece.bits;
+  }
+  const auto segments = static_cast<double>(result.info.model_segment_count);
+  EXPECT_NEAR(bits, static_cast<double>(result.info.model_coded_bytes) * 8, bits * 0.001 + 16 * segments);
 }
 
 TEST(Inspect, damageIsSeen) {
