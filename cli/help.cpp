@@ -7,7 +7,7 @@
 namespace tacit::cli {
 namespace {
 
-constexpr std::array<CommandEntry, 7> kCommands = {{
+constexpr std::array<CommandEntry, 8> kCommands = {{
     {Command::kCompress, "compress", "[OPTION]... [FILE]...", "store FILE as FILE.tct"},
     {Command::kDecompress, "decompress", "[OPTION]... [FILE.tct]...", "restore FILE from FILE.tct"},
     {Command::kTest, "test", "[OPTION]... [FILE.tct]...", "decode and check, write nothing"},
@@ -15,6 +15,7 @@ constexpr std::array<CommandEntry, 7> kCommands = {{
     {Command::kEval, "eval", "[OPTION]... --tokens IDS.json", "logits of a token sequence, or their hash"},
     {Command::kTokenize, "tokenize", "[OPTION]... [FILE]", "token ids of a text"},
     {Command::kGenerate, "generate", "[OPTION]...", "text drawn from a model"},
+    {Command::kInspect, "inspect", "[OPTION]... [FILE]", "what each token of a text costs, and why"},
 }};
 
 constexpr std::string_view kUsage =

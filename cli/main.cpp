@@ -27,6 +27,8 @@ ExitCode run(const Request& request) {
       return run_tokenize(request);
     case Command::kGenerate:
       return run_generate(request);
+    case Command::kInspect:
+      return run_inspect(request);
   }
   return ExitCode::kUsage;
 }

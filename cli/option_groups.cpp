@@ -47,6 +47,18 @@ OutputFlags add_output(CLI::App& app, OutputOptions& output, ParsedFlags& flags)
   return added;
 }
 
+CLI::Option* add_coding_window(CLI::App& app, CodingOptions& coding) {
+  return add_window(app, coding, "tokens of context; 0, the default: as model and level say");
+}
+
+CLI::Option* add_lanes(CLI::App& app, CodingOptions& coding) {
+  return app
+      .add_option("--lanes", coding.lane_count,
+                  "strips coded side by side, 1 to 256; 0, the default: as the model says")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint32_t{0}, kLaneCountMax).description(""));
+}
+
 struct EncodingFlags {
   CLI::Option* skip_verification = nullptr;
   CLI::Option* window = nullptr;
@@ -72,10 +84,8 @@ EncodingFlags add_encoding(CLI::App& app, CodingOptions& coding, CLI::Option* re
   added.skip_verification = app.add_flag("--no-verify", coding.skip_verification, "do not decode what was written");
   added.skip_verification->excludes(remove_source);
   added.levels = add_levels(app, coding);
-  added.window = add_window(app, coding, "tokens of context; 0, the default: as model and level say");
-  added.lanes = app.add_option("--lanes", coding.lane_count,
-                               "strips coded side by side, 1 to 256; 0, the default: as the model says");
-  added.lanes->type_name("N")->check(CLI::Range(std::uint32_t{0}, kLaneCountMax).description(""));
+  added.window = add_coding_window(app, coding);
+  added.lanes = add_lanes(app, coding);
   return added;
 }
 
@@ -151,6 +161,24 @@ void add_tokenize_options(CLI::App& app, Request& request) {
   app.add_flag("--special", request.add_special, "add BOS and EOS where the model asks for them");
 }
 
+void add_inspect_options(CLI::App& app, Request& request) {
+  add_model(app, request);
+  app.add_option("--html", request.inspect.html_path, "write a page for browsers; - is standard output")
+      ->type_name("OUT.html");
+  app.add_flag("--json", request.json, "write a JSON object, to standard output or --output");
+  app.add_option("-o,--output", request.output.path, "where --json goes")->type_name("OUT.json");
+  app.add_option("--limit", request.inspect.piece_count_max,
+                 "tokens shown one by one (default 20000); 0: all.\nTotals are always of everything")
+      ->type_name("N");
+  app.add_flag("-f,--force", request.output.force, "overwrite");
+  add_levels(app, request.coding);
+  add_coding_window(app, request.coding);
+  add_lanes(app, request.coding);
+  add_sampler(app, request);
+  add_engine(app, request.coding);
+  app.add_flag("-q,--quiet", request.quiet, "errors only: no progress");
+}
+
 }  // namespace
 
 void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
@@ -173,6 +201,8 @@ void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
       add_model(app, request);
       add_generate(app, request);
       return add_engine(app, request.coding);
+    case Command::kInspect:
+      return add_inspect_options(app, request);
   }
 }
 

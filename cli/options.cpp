@@ -6,6 +6,7 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "descriptors.h"
@@ -87,6 +88,16 @@ std::string output_complaint(const Request& request) {
   return "";
 }
 
+std::string inspect_complaint(const Request& request) {
+  const std::string& html_path = request.inspect.html_path;
+  if (request.inputs.size() > 1) return "inspect takes one file";
+  if (html_path.empty() && !request.json) return "inspect needs --html or --json";
+  if (!request.output.path.empty() && !request.json) return "--output is where --json goes";
+  if (!request.json) return "";
+  const std::string_view json_path = request.output.path.empty() ? kStandardStream : request.output.path;
+  return html_path == json_path ? "--html and --json need two outputs" : "";
+}
+
 // "" or what is wrong with the request as a whole.
 std::string complaint(const Request& request) {
   const std::string& kernel_set = request.coding.kernel_set;
@@ -95,6 +106,7 @@ std::string complaint(const Request& request) {
   }
   if (writes_files(request.command)) return output_complaint(request);
   if (request.command == Command::kTokenize && request.inputs.size() > 1) return "tokenize takes one file";
+  if (request.command == Command::kInspect) return inspect_complaint(request);
   if (request.command == Command::kEval) {
     if (request.eval.logits_path.empty() && !request.eval.print_hash) return "eval needs --logits or --print-hash";
     if (request.eval.logits_path == kStandardStream && request.eval.print_hash) {
@@ -110,6 +122,7 @@ std::variant<Request, ExitCode> finish(Request request, const ParsedFlags& flags
   if (flags.test) request.command = Command::kTest;
   // Under its other name, standard output would be replaced by a file of that name.
   if (flags.to_stdout || request.output.path == "/dev/stdout") request.output.path = kStandardStream;
+  if (request.inspect.html_path == "/dev/stdout") request.inspect.html_path = kStandardStream;
   const bool takes_files = request.command != Command::kEval && request.command != Command::kGenerate;
   if (!takes_files && !request.inputs.empty()) {
     return wrong_usage("unexpected argument '" + request.inputs.front() + "'");

@@ -10,8 +10,6 @@
 #include <csignal>
 #include <cstdio>
 
-#include "files.h"
-
 namespace tacit::cli {
 namespace {
 
@@ -38,6 +36,22 @@ class SignalsHeld {
 };
 
 }  // namespace
+
+Outcome check_output_path(const std::string& path, const FileFacts& facts, bool replace) {
+  switch (facts.kind) {
+    case FileKind::kUnreachable:
+      return {ExitCode::kIo, errno_message(path, facts.error_number)};
+    case FileKind::kDirectory:
+      return {ExitCode::kIo, errno_message(path, EISDIR)};
+    case FileKind::kRegular:
+      if (replace) break;
+      return {ExitCode::kIo, path + ": already exists; use -f to overwrite it"};
+    case FileKind::kSpecial:
+    case FileKind::kMissing:
+      break;
+  }
+  return {};
+}
 
 OutputFile::~OutputFile() {
   if (!temporary_path_.empty()) ::unlink(temporary_path_.c_str());

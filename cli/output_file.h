@@ -6,8 +6,13 @@
 #include <string>
 
 #include "descriptors.h"
+#include "files.h"
+#include "messages.h"
 
 namespace tacit::cli {
+
+// Says what forbids writing to `path`, before work that would be for nothing. `replace`: as OutputFile has it.
+Outcome check_output_path(const std::string& path, const FileFacts& facts, bool replace);
 
 class OutputFile {
  public:

@@ -11,7 +11,7 @@
 
 namespace tacit::cli {
 
-enum class Command { kCompress, kDecompress, kTest, kInfo, kEval, kTokenize, kGenerate };
+enum class Command { kCompress, kDecompress, kTest, kInfo, kEval, kTokenize, kGenerate, kInspect };
 
 // Where results go and what happens to the source.
 struct OutputOptions {
@@ -42,6 +42,11 @@ struct GenerateOptions {
   bool stop_at_eos = false;
 };
 
+struct InspectOptions {
+  std::string html_path;                // "": no page
+  std::size_t piece_count_max = 20000;  // tokens and stretches shown one by one; 0: all
+};
+
 struct Request {
   Command command = Command::kCompress;
   std::vector<std::string> inputs;  // "-" is standard input; never empty for commands that read
@@ -52,6 +57,7 @@ struct Request {
   bool sampler_is_stated = false;
   EvalOptions eval;
   GenerateOptions generate;
+  InspectOptions inspect;
   bool json = false;
   bool add_special = false;
   bool quiet = false;

@@ -681,6 +681,19 @@ TEST(Codec, RepetitiveTextIsNeverLargerThanZstd22And200Bytes) {
   }
 }
 
+// Lanes learn from each other, but a decoder has no lane for what a fallback stores.
+TEST(Codec, TextBesideStripsThatAFallbackStoresComesBack) {
+  const SmallModel model;
+  Random random(77);
+  const std::string text = model.text(30000, 16);
+  for (const std::string& other : {random_bytes(random, 30000), std::string(60000, 'x')}) {
+    for (const std::string& whole : {text + other, other + text, text + other + text}) {
+      const std::string archive = compress_with(*model, {.lane_max = 8}, whole);
+      EXPECT_EQ(decompress_with(*model, {}, archive), whole);
+    }
+  }
+}
+
 TEST(Codec, TextThatSeveralStripsRepeatIsNeverLargerThanZstd22And200Bytes) {
   const SmallModel model;
   const std::string text = repeated(model.text(17000, 15), 3 * 17000);  // no strip alone sees the repetition

@@ -416,6 +416,27 @@ TEST(AdaptivePredictor, TheLargestFlatVocabularyLeavesTheRestWhole) {
   run(world, sizes_of(lanes), checker);
 }
 
+// Only a damaged stream says that a symbol is no candidate where all are; its decoder finds nothing to choose from.
+TEST(AdaptivePredictor, WhereAllSymbolsAreCandidatesNothingIsLeftForOthers) {
+  World world;
+  world.vocabulary = 3;
+  world.escapes = 0;
+  struct Checker : Encoder {
+    using Encoder::Encoder;
+    std::size_t empty = 0;
+    void inspect(const LanePrediction& prediction, Frequencies& frequencies) {
+      LanePrediction probe = prediction;
+      while (probe.has_question()) probe.answer(false);
+      empty += probe.total() == 0 ? 1 : 0;
+      frequencies.restore();
+    }
+  };
+  const Lanes lanes = {{0, 1, 2, 0, 2, 1, 0, 0, 1, 1, 2, 2, 0, 1, 2, 0, 2, 1, 0}};
+  Checker checker(lanes);
+  run(world, sizes_of(lanes), checker);
+  EXPECT_GT(checker.empty, 3u);
+}
+
 // ---- Synchrony ----
 
 TEST(AdaptivePredictor, ADecoderFollowsItsEncoder) {

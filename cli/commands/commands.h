@@ -14,5 +14,6 @@ ExitCode run_info(const Request& request);
 ExitCode run_eval(const Request& request);
 ExitCode run_tokenize(const Request& request);
 ExitCode run_generate(const Request& request);
+ExitCode run_inspect(const Request& request);
 
 }  // namespace tacit::cli

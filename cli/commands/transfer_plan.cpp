@@ -8,17 +8,12 @@
 #include <string_view>
 
 #include "descriptors.h"
+#include "output_file.h"
 
 namespace tacit::cli {
 namespace {
 
 constexpr std::string_view kSuffix = ".tct";
-
-// A path that has more in its last part than the suffix.
-bool has_suffix(std::string_view path) {
-  if (path.size() <= kSuffix.size() || path.substr(path.size() - kSuffix.size()) != kSuffix) return false;
-  return path[path.size() - kSuffix.size() - 1] != '/';
-}
 
 Outcome check_input(const Request& request, const Transfer& transfer) {
   const std::string name = shown_input(transfer.input);
@@ -36,7 +31,7 @@ Outcome check_input(const Request& request, const Transfer& transfer) {
       break;
   }
   if (request.output.force) return {};
-  if (transfer.is_compression && has_suffix(transfer.input)) {
+  if (transfer.is_compression && has_archive_suffix(transfer.input)) {
     return {ExitCode::kUsage, name + ": is an archive by its name; skipped (-f compresses it)"};
   }
   if (is_stdin && !transfer.is_compression && ::isatty(kStandardInput) != 0) {
@@ -52,7 +47,7 @@ Outcome choose_output(const Request& request, Transfer& transfer) {
     transfer.output = kStandardStream;
   } else if (transfer.is_compression) {
     transfer.output = transfer.input + std::string(kSuffix);
-  } else if (has_suffix(transfer.input)) {
+  } else if (has_archive_suffix(transfer.input)) {
     transfer.output = transfer.input.substr(0, transfer.input.size() - kSuffix.size());
   } else {
     return {ExitCode::kUsage, transfer.input + ": no suffix .tct; name the output with -o or -c"};
@@ -68,26 +63,19 @@ Outcome check_standard_output(const Request& request, const Transfer& transfer) 
 }
 
 Outcome check_output_file(const Request& request, const Transfer& transfer) {
-  const FileFacts& facts = transfer.output_facts;
-  switch (facts.kind) {
-    case FileKind::kUnreachable:
-      return {ExitCode::kIo, errno_message(transfer.output, facts.error_number)};
-    case FileKind::kDirectory:
-      return {ExitCode::kIo, errno_message(transfer.output, EISDIR)};
-    case FileKind::kSpecial:
-      // What a device does with the bytes is not known: the source must stay.
-      if (!request.output.remove_source) break;
-      return {ExitCode::kUsage, transfer.output + ": not a regular file; --rm needs one"};
-    case FileKind::kRegular:
-      if (request.output.force) break;
-      return {ExitCode::kIo, transfer.output + ": already exists; use -f to overwrite it"};
-    case FileKind::kMissing:
-      break;
+  // What a device does with the bytes is not known: the source must stay.
+  if (transfer.output_facts.kind == FileKind::kSpecial && request.output.remove_source) {
+    return {ExitCode::kUsage, transfer.output + ": not a regular file; --rm needs one"};
   }
-  return {};
+  return check_output_path(transfer.output, transfer.output_facts, request.output.force);
 }
 
 }  // namespace
+
+bool has_archive_suffix(std::string_view path) {
+  if (path.size() <= kSuffix.size() || path.substr(path.size() - kSuffix.size()) != kSuffix) return false;
+  return path[path.size() - kSuffix.size() - 1] != '/';
+}
 
 Outcome plan_transfer(const Request& request, const std::string& input, Transfer& transfer) {
   transfer.is_compression = request.command == Command::kCompress;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "files.h"
 #include "messages.h"
@@ -17,6 +18,9 @@ struct Transfer {
   FileFacts input_facts;
   FileFacts output_facts;
 };
+
+// A path that ends in .tct, with something before it in its last part.
+bool has_archive_suffix(std::string_view path);
 
 // Fills in `transfer` for one input, or says what forbids it.
 Outcome plan_transfer(const Request& request, const std::string& input, Transfer& transfer);

@@ -210,6 +210,68 @@ TACIT_API void tacit_archive_info_init(tacit_archive_info *info);
 TACIT_API tacit_status tacit_info_file(const char *path, tacit_archive_info *info);
 TACIT_API tacit_status tacit_info_buffer(const void *archive, size_t archive_bytes, tacit_archive_info *info);
 
+/* ---- Looking at a text ------------------------------------------------------------------------------------------ */
+
+/* How a piece of a text is stored. Numbers are added, never changed. */
+typedef enum tacit_coding {
+  TACIT_CODED_SOFTMAX = 0,   /* a token, by the model's distribution as it is (contract 1) */
+  TACIT_CODED_GUESS_1 = 1,   /* a token, by a question of yes or no: the first guess was right */
+  TACIT_CODED_GUESS_2 = 2,   /* the second */
+  TACIT_CODED_GUESS_3 = 3,   /* the third */
+  TACIT_CODED_CANDIDATE = 4, /* a token, as one of the other candidates that experts had */
+  TACIT_CODED_TAIL = 5,      /* a token that no expert held likely */
+  TACIT_STORED_RAW = 6,      /* a stretch as it is */
+  TACIT_STORED_ZSTD = 7,     /* a stretch as a zstd frame */
+  TACIT_STORED_BROTLI = 8    /* a stretch as a brotli stream */
+} tacit_coding;
+
+/* A part of a whole that is 1. The name is static. */
+typedef struct tacit_share {
+  const char *name;
+  double share;
+} tacit_share;
+
+typedef struct tacit_alternative {
+  const void *bytes;
+  size_t byte_count;
+  int32_t symbol;
+  double probability;
+} tacit_alternative;
+
+/* A piece of a text: a token, or a stretch that was stored without the model. What it points to lives for the call. */
+typedef struct tacit_piece {
+  size_t struct_bytes;
+  tacit_coding coding;
+  const void *bytes;
+  size_t byte_count;
+  uint64_t offset;          /* in the original */
+  double bits;              /* that it cost */
+  /* Tokens only; zero for a stretch. */
+  int32_t symbol;
+  uint32_t lane;            /* strip of its block that the model coded, from 0 on */
+  uint64_t order;           /* ascends in the order in which tokens were coded: one of each lane, then the next of each */
+  double probability;       /* that it was coded with: 2^-bits */
+  double model_probability; /* by the model's softmax */
+  double model_alone;       /* belief in the model alone, against all experts together; contract 1: 1 */
+  const tacit_alternative *alternatives; /* the likeliest other tokens, likeliest first, as they would have been coded */
+  size_t alternative_count;              /* at most 5 */
+  const tacit_share *experts;  /* parts in the probability that experts and model together gave the token */
+  size_t expert_count;
+  const tacit_share *samplers; /* beliefs in what the text was drawn with, before the token */
+  size_t sampler_count;
+} tacit_piece;
+
+/* Nonzero: stop with TACIT_CANCELLED. */
+typedef int (*tacit_piece_function)(void *context, const tacit_piece *piece);
+
+/* Takes a text apart, and calls `receive` with all its pieces in order. The input is an archive where `is_archive` is
+ * nonzero or where it begins as archives do; any other input is compressed in memory first, with all of `options`, and
+ * then decoded. `info` may be NULL: what tacit_info_buffer says of the archive; set before the first call of `receive`.
+ * Errors: as of decompression and compression; pieces that came before an error are right. */
+TACIT_API tacit_status tacit_inspect_buffer(const tacit_options *options, const void *input, size_t input_bytes,
+                                            int is_archive, tacit_piece_function receive, void *context,
+                                            tacit_archive_info *info);
+
 /* ---- Looking at a model ---------------------------------------------------------------------------------------- */
 
 /* Called once per position, ascending, with the vocabulary_size logits of the token after it. Nonzero: stop. */

@@ -19,10 +19,7 @@ constexpr std::size_t kStripTokensMin = 8192;
 constexpr std::uint64_t kTrialSymbols = 256;
 constexpr double kHopeless = 2.5;
 
-struct Strip {
-  std::span<const TokenId> symbols;
-  ByteSpan bytes;
-};
+using Strip = BlockCodec::Strip;
 
 std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenId> symbols, ByteSpan bytes,
                               std::uint32_t lane_max) {
@@ -34,7 +31,7 @@ std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenI
     const std::size_t end = symbols.size() * (i + 1) / count;
     const std::span<const TokenId> part = symbols.subspan(begin, end - begin);
     const std::size_t size = tokenizer.decode(part, i == 0).value().size();
-    strips.push_back({part, bytes.subspan(byte, size)});
+    strips.push_back({part, bytes.subspan(byte, size), {}, {}});
     byte += size;
   }
   return strips;
@@ -87,32 +84,34 @@ EncodedBlock BlockCodec::encode_fallback(ByteSpan bytes, const Fallback& fallbac
 Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const LockstepObserver& observer) {
   if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes));  // no model shrinks it
   const std::vector<TokenId> symbols = context_.tokenizer.encode(bytes);
-  const std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
-  std::vector<std::span<const TokenId>> strip_symbols;
-  for (const Strip& strip : strips) strip_symbols.push_back(strip.symbols);
+  std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
 
   Trial trial(bytes, symbols.size(), strips.size());
-  Result<std::vector<ByteVector>> codes = lockstep_.encode(strip_symbols, [&](const LockstepState& state) -> Status {
+  const Status coded = encode_strips(strips, [&](const LockstepState& state) -> Status {
     if (trial.hopeless(state)) return usage_error("given up");
     return observer(state);
   });
   if (trial.gave_up()) return encode_fallback(bytes, smallest_fallback(bytes));
-  if (!codes.ok()) return codes.error();
+  TACIT_TRY(coded);
+  bool any = false;
+  for (Strip& strip : strips) {
+    strip.fallback = better_fallback(strip.bytes, strip.code.size());
+    any = any || strip.fallback.has_value();
+  }
+  // A decoder has no lanes for strips that the model does not store, so the others must not have learnt from them.
+  if (any && context_.adaptive) TACIT_TRY(encode_strips(strips, observer));
 
   EncodedBlock result;
   result.original_bytes = bytes.size();
   archive::Block block;
   block.original_bytes = bytes.size();
   block.content_hash = xxh3_64(bytes);
-  std::vector<std::optional<Fallback>> fallbacks;
-  for (std::size_t i = 0; i < strips.size(); ++i) {
-    const ByteVector& code = codes.value()[i];
-    fallbacks.push_back(better_fallback(strips[i].bytes, code.size()));
-    if (const std::optional<Fallback>& fallback = fallbacks.back(); fallback.has_value()) {
-      block.segments.push_back({fallback->method, strips[i].bytes.size(), 0, fallback->payload});
+  for (const Strip& strip : strips) {
+    if (strip.fallback.has_value()) {
+      block.segments.push_back({strip.fallback->method, strip.bytes.size(), 0, strip.fallback->payload});
     } else {
-      block.segments.push_back({archive::Method::kModel, 0, strips[i].symbols.size(), code});
-      result.model_token_count += strips[i].symbols.size();
+      block.segments.push_back({archive::Method::kModel, 0, strip.symbols.size(), strip.code});
+      result.model_token_count += strip.symbols.size();
     }
   }
   result.serialized = archive::serialize_block(block);
@@ -121,6 +120,21 @@ Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const LockstepObserver& 
     if (alternative.serialized.size() < result.serialized.size()) return alternative;
   }
   return result;
+}
+
+// Codes the strips that have no fallback.
+Status BlockCodec::encode_strips(std::span<Strip> strips, const LockstepObserver& observer) {
+  std::vector<std::span<const TokenId>> symbols;
+  for (const Strip& strip : strips) {
+    if (!strip.fallback.has_value()) symbols.push_back(strip.symbols);
+  }
+  if (symbols.empty()) return {};
+  TACIT_ASSIGN(std::vector<ByteVector> codes, lockstep_.encode(symbols, observer));
+  std::size_t next = 0;
+  for (Strip& strip : strips) {
+    if (!strip.fallback.has_value()) strip.code = std::move(codes[next++]);
+  }
+  return {};
 }
 
 Result<ByteVector> BlockCodec::decode(const archive::Block& block, const LockstepObserver& observer) {

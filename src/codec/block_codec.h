@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 
 #include "archive/format.h"
+#include "codec/fallback.h"
 #include "codec/lockstep.h"
 
 namespace tacit {
@@ -27,12 +30,22 @@ class BlockCodec {
   Result<EncodedBlock> encode(ByteSpan bytes, const LockstepObserver& observer);
 
   // The bytes as one segment without the model.
-  static EncodedBlock encode_fallback(ByteSpan bytes, const struct Fallback& fallback);
+  static EncodedBlock encode_fallback(ByteSpan bytes, const Fallback& fallback);
 
   // The block's original bytes, checked against its content hash. Errors: kDamaged, kModel, the observer's.
   Result<ByteVector> decode(const archive::Block& block, const LockstepObserver& observer);
 
+  // A stretch of the block for one lane.
+  struct Strip {
+    std::span<const TokenId> symbols;
+    ByteSpan bytes;
+    ByteVector code;
+    std::optional<Fallback> fallback;  // what stores it smaller
+  };
+
  private:
+  Status encode_strips(std::span<Strip> strips, const LockstepObserver& observer);
+
   CodingContext context_;
   std::uint32_t lane_max_;
   Lockstep lockstep_;

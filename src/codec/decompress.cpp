@@ -22,6 +22,7 @@ class Decompressor {
                               std::to_string(reader_.blocks()[index].offset) + ")");
     }
     if (!bytes.ok()) return bytes.error();
+    if (options_.trace) TACIT_TRY(options_.trace({block, bytes.value(), traces_}));
     original_bytes_ += block.original_bytes;
     stored_bytes_ += reader_.blocks()[index].stored_bytes;
     for (const archive::Segment& segment : block.segments) token_count_ += segment.token_count;
@@ -33,6 +34,7 @@ class Decompressor {
 
  private:
   Result<ByteVector> decode(const archive::Block& block, std::uint64_t block_bytes) {
+    traces_.clear();
     if (!needs_model(block)) return decode_without_model(block);
     if (!reader_.header().has_model) return damaged("found a model segment, expected none: the header names no model");
     if (!codec_.has_value()) {
@@ -40,7 +42,8 @@ class Decompressor {
       TACIT_TRY(model->require_tokenizer());
       const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool,
                                   reader_.header().window,
-                                  reader_.header().contract == archive::kContractAdaptive, reader_.header().sampler};
+                                  reader_.header().contract == archive::kContractAdaptive, reader_.header().sampler,
+                                  options_.trace ? &traces_ : nullptr};
       codec_.emplace(context, 1);
     }
     return codec_->decode(block, [&](const LockstepState& state) -> Status {
@@ -58,6 +61,7 @@ class Decompressor {
   const ModelFinder& find_model_;
   const CodecOptions& options_;
   std::optional<BlockCodec> codec_;
+  LaneTraces traces_;  // of the block at hand
   std::uint64_t original_bytes_ = 0;
   std::uint64_t stored_bytes_ = 0;
   std::uint64_t token_count_ = 0;

@@ -35,10 +35,10 @@ struct EncodePort {
   }
   void found(std::uint32_t) {}
   template <class Distribution>
-  Status code(std::uint64_t step, const Distribution& distribution) {
+  Result<Interval> code(std::uint64_t step, const Distribution& distribution) {
     const Interval interval = distribution.interval_of(static_cast<std::uint32_t>(symbols[step]));
     encoder.encode(interval.low, interval.size, interval.total);
-    return {};
+    return interval;
   }
 };
 
@@ -59,14 +59,14 @@ struct DecodePort {
   }
   void found(std::uint32_t symbol) { symbols.push_back(static_cast<TokenId>(symbol)); }
   template <class Distribution>
-  Status code(std::uint64_t, const Distribution& distribution) {
+  Result<Interval> code(std::uint64_t, const Distribution& distribution) {
     // Where every symbol is a candidate a damaged stream may say that it is none of them.
     if (distribution.total() == 0) return damaged("code stream: found a choice among no symbols, expected one at least");
     Interval interval;
     const std::uint64_t value = decoder.value(distribution.total());
     symbols.push_back(static_cast<TokenId>(distribution.symbol_at(value, interval)));
     decoder.consume(interval.low, interval.size, interval.total);
-    return {};
+    return interval;
   }
 };
 
@@ -79,6 +79,7 @@ class LaneGroup {
             AdaptivePredictor* predictor, ThreadPool* pool)
       : tokenizer_(context.tokenizer),
         predictor_(predictor),
+        traces_(context.traces),
         first_lane_(first_lane),
         ports_(ports),
         caches_(caches),
@@ -86,7 +87,10 @@ class LaneGroup {
         scratch_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
                  context.sampler),
         logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
-        logits_(ports.size() * logits_stride_) {}
+        logits_(ports.size() * logits_stride_) {
+    if (traces_ == nullptr) return;
+    tracer_.emplace(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count());
+  }
 
   // Steps [first, end) of every lane that has so many; every `chunk` steps the model reads that many.
   void advance(std::uint64_t first, std::uint64_t end, std::uint32_t chunk) {
@@ -135,8 +139,15 @@ class LaneGroup {
   }
 
   Status code_plain(std::size_t lane, std::uint64_t step, const float* logits) {
+    const Frequencies& frequencies = scratch_.frequencies;
     TACIT_TRY(scratch_.frequencies.set_softmax(logits));
-    return ports_[lane].code(step, scratch_.frequencies);
+    if (tracer_.has_value()) tracer_->begin_plain(frequencies);
+    TACIT_ASSIGN(const Interval interval, ports_[lane].code(step, frequencies));
+    if (tracer_.has_value()) {
+      tracer_->coded(interval);
+      keep_trace(lane, tracer_->finish_plain(symbol_at(lane, step), frequencies));
+    }
+    return {};
   }
 
   Status code_adaptive(std::size_t lane, std::uint64_t step, const float* logits) {
@@ -144,18 +155,36 @@ class LaneGroup {
     TACIT_ASSIGN(LanePrediction* const predicted,
                  predictor_->predict(first_lane_ + lane, step, logits, scratch_));
     LanePrediction& prediction = *predicted;
-    while (prediction.has_question()) prediction.answer(port.code_answer(step, prediction));
+    if (tracer_.has_value()) {
+      TACIT_TRY(tracer_->begin(prediction, predictor_->sampler_shares(first_lane_ + lane), logits,
+                               scratch_.frequencies));
+    }
+    while (prediction.has_question()) {
+      const bool yes = port.code_answer(step, prediction);
+      if (tracer_.has_value()) tracer_->answered(prediction, yes);
+      prediction.answer(yes);
+    }
     if (prediction.is_found()) {
       port.found(prediction.found());
     } else {
-      TACIT_TRY(port.code(step, prediction));
+      TACIT_ASSIGN(const Interval interval, port.code(step, prediction));
+      if (tracer_.has_value()) tracer_->coded(interval);
     }
-    predictor_->finish(first_lane_ + lane, step, static_cast<std::uint32_t>(port.symbols[step]), scratch_);
+    const std::uint32_t symbol = symbol_at(lane, step);
+    predictor_->finish(first_lane_ + lane, step, symbol, scratch_);
+    if (tracer_.has_value()) keep_trace(lane, tracer_->finish(symbol, prediction));
     return {};
   }
 
+  [[nodiscard]] std::uint32_t symbol_at(std::size_t lane, std::uint64_t step) const {
+    return static_cast<std::uint32_t>(ports_[lane].symbols[step]);
+  }
+  void keep_trace(std::size_t lane, const SymbolTrace& trace) { (*traces_)[first_lane_ + lane].push_back(trace); }
+
   const Tokenizer& tokenizer_;
   AdaptivePredictor* predictor_;
+  LaneTraces* traces_;             // null where nobody looks on
+  std::optional<Tracer> tracer_;  // likewise
   std::size_t first_lane_;
   std::span<Port> ports_;
   std::span<LaneCache> caches_;
@@ -232,6 +261,7 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
     predictor.emplace(symbol_counts, context_.tokenizer.vocabulary_size(), context_.tokenizer.symbol_count(),
                       context_.sampler);
   }
+  if (context_.traces != nullptr) context_.traces->assign(ports.size(), {});
   auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()),
                             predictor.has_value() ? &*predictor : nullptr);
   const auto advance = [&](std::uint64_t first, std::uint64_t end) {

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/thread_pool.h"
+#include "codec/trace.h"
 #include "coder/range_coder.h"
 #include "kernels/kernels.h"
 #include "model/forward.h"
@@ -32,6 +33,7 @@ struct CodingContext {
   std::uint32_t window = 0;
   bool adaptive = true;  // numeric contract 2: experts that learn from what was coded; false: contract 1, plain softmax
   std::optional<SamplerSettings> sampler;  // that the text is said to have been drawn with; contract 2 only
+  LaneTraces* traces = nullptr;  // not null: filled by each call with what every symbol cost
 };
 
 // Called by the calling thread between chunks of steps; an error ends the work with that error.

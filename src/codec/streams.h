@@ -13,6 +13,7 @@
 #include "base/sampler_settings.h"
 #include "base/thread_pool.h"
 #include "codec/loaded_model.h"
+#include "codec/trace.h"
 #include "kernels/kernels.h"
 
 namespace tacit {
@@ -36,6 +37,14 @@ struct StreamResult {
   std::uint64_t token_count = 0;
 };
 
+// A decoded block with what its symbols cost: a lane for each model segment, in their order.
+struct TracedBlock {
+  const archive::Block& block;
+  ByteSpan bytes;
+  const LaneTraces& traces;
+};
+using TracedBlockFunction = std::function<Status(const TracedBlock&)>;
+
 struct CodecOptions {
   const kernels::Kernels* kernels = nullptr;
   ThreadPool* pool = nullptr;
@@ -46,6 +55,7 @@ struct CodecOptions {
   std::uint32_t lane_max = 1;  // compression only: most strips of a block
   bool verify = true;
   ProgressFunction progress;
+  TracedBlockFunction trace;  // decompression only: called after each block, in the order of the text
 };
 
 // Errors: kModel, those of source, sink and progress, and kDamaged where the check of an encoded block failed.

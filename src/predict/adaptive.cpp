@@ -453,6 +453,17 @@ void LanePrediction::learn(Learnt& learnt, std::uint32_t place, std::uint32_t sy
   learnt.history.enter(buckets_, model_keys_, place);
 }
 
+ExpertShares LanePrediction::shares() const {
+  ExpertShares shares{};
+  double model = 1;
+  for (std::size_t i = 0; i < expert_count_; ++i) {
+    shares[1 + experts_[i].expert] = parts_[i];
+    model = model - parts_[i];
+  }
+  shares[0] = std::max(model, 0.0);
+  return shares;
+}
+
 void LanePrediction::drift(double common) { alone_ = (1.0 - kAloneDrift) * alone_ + kAloneDrift * common; }
 
 void LanePrediction::prepare_next(const Learnt& learnt, std::size_t lane, std::uint64_t next_step,

@@ -41,6 +41,9 @@ struct Learnt {
   LearntShare alone;                    // belief in the model alone
 };
 
+// The model's first, then each expert's.
+using ExpertShares = std::array<double, 1 + kExpertCount>;
+
 // Where a symbol stands among the candidates. A thread needs one.
 class CandidateIndex {
  public:
@@ -107,6 +110,17 @@ class LanePrediction {
 
   [[nodiscard]] double alone() const { return alone_; }
   void drift(double common);
+
+  // For looking on. The symbol that the question is for; kNoSymbol where it is for all others.
+  [[nodiscard]] std::uint32_t guess() const {
+    return phase_ == Phase::kGuesses ? candidates_[guesses_[asked_]].symbol : kNoSymbol;
+  }
+  // After the last question, where it did not find the symbol: calls found(symbol, frequency) for each symbol that is
+  // left; frequencies are of total().
+  template <class Found>
+  void for_each_left(const Found& found) const;
+  // After finish(): the parts of the model and of each expert in the probability that the symbol got; all make 1.
+  [[nodiscard]] ExpertShares shares() const;
   [[nodiscard]] const History::Buckets& buckets() const { return buckets_; }
 
  private:
@@ -190,6 +204,18 @@ class LanePrediction {
   double tail_unit_ = 0;    // of a count, in frequencies
 };
 
+template <class Found>
+void LanePrediction::for_each_left(const Found& found) const {
+  if (phase_ == Phase::kOtherCandidates) {
+    for (const Weighted& other : others_) found(other.symbol, other.frequency);
+    return;
+  }
+  const Frequencies& base = scratch_->frequencies;
+  for (std::uint32_t symbol = 0; symbol < base.symbol_count(); ++symbol) {
+    found(symbol, static_cast<std::uint64_t>(base[symbol]));
+  }
+}
+
 // All lanes of a block, with the samplers that their text may have been drawn with.
 class AdaptivePredictor {
  public:
@@ -202,6 +228,8 @@ class AdaptivePredictor {
   void finish(std::size_t lane, std::uint64_t step, std::uint32_t symbol, const PredictScratch& scratch);
   // After all lanes that have this step have finished it.
   void learn(std::uint64_t step);
+
+  [[nodiscard]] const SamplerShares& sampler_shares(std::size_t lane) const { return samplers_.shares(lane); }
 
  private:
   void learn_alone(std::uint64_t step);

@@ -33,6 +33,7 @@ class Frequencies {
   void set_mixture(std::span<const kernels::MixturePart> parts);
 
   [[nodiscard]] std::uint64_t total() const { return total_; }
+  [[nodiscard]] std::uint32_t symbol_count() const { return static_cast<std::uint32_t>(values_.size()); }
   [[nodiscard]] std::span<const std::uint32_t> tokens() const { return {values_.data(), vocabulary_size_}; }
   [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const { return values_[symbol]; }
   [[nodiscard]] Interval interval_of(std::uint32_t symbol) const;

@@ -12,21 +12,24 @@ namespace {
 constexpr std::array<float, 3> kScales = {1.0f, 1.0f / 0.75f, 1.0f / 0.4f};  // inverse temperatures
 constexpr std::uint32_t kRanksMax = 64;
 struct GuessedSampler {
+  const char* name;
   std::size_t temperature;  // index into kScales
   SamplerSettings settings;
 };
 constexpr std::size_t kPlain = 0;
 constexpr std::size_t kStated = kGuessedSamplers;
 const std::array<GuessedSampler, kGuessedSamplers> kGuessed = {{
-    {0, {}},
-    {0, {.top_p = 0.95F}},
-    {0, {.top_k = 40}},
-    {0, {.min_p = 0.1F}},
-    {1, {}},
-    {1, {.top_p = 0.9F}},
-    {1, {.top_k = 40, .top_p = 0.95F, .min_p = 0.05F, .order = SamplerSettings::Order::kTemperatureLast}},
-    {2, {}},
-    {0, {.top_k = 1}},
+    {"softmax", 0, {}},
+    {"top-p 0.95", 0, {.top_p = 0.95F}},
+    {"top-k 40", 0, {.top_k = 40}},
+    {"min-p 0.1", 0, {.min_p = 0.1F}},
+    {"temperature 0.75", 1, {}},
+    {"temperature 0.75, top-p 0.9", 1, {.top_p = 0.9F}},
+    {"llama.cpp's defaults",
+     1,
+     {.top_k = 40, .top_p = 0.95F, .min_p = 0.05F, .order = SamplerSettings::Order::kTemperatureLast}},
+    {"temperature 0.4", 2, {}},
+    {"greedy", 0, {.top_k = 1}},
 }};
 
 constexpr double kStatedShare = 0.9;   // at first, of a stated sampler
@@ -41,6 +44,8 @@ constexpr std::uint64_t kLooksMin = 32;
 constexpr std::uint64_t kLookEvery = 16;  // steps, where the samplers are not worth the time
 
 }  // namespace
+
+const char* sampler_name(std::size_t expert) { return expert == kStated ? "stated" : kGuessed[expert].name; }
 
 SamplerExperts::SamplerExperts(const kernels::Kernels& kernels, std::uint32_t vocabulary_size,
                                std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated)

@@ -24,6 +24,9 @@ inline constexpr std::size_t kSamplerExpertsMax = kGuessedSamplers + 1;
 inline constexpr double kSamplerDrift = 0.02;  // of a lane's belief, each step, towards that of all lanes
 using SamplerShares = std::array<double, kSamplerExpertsMax>;
 
+// What an expert is called where people look on.
+const char* sampler_name(std::size_t expert);
+
 // The model's two most likely tokens, the lower of equal ones first; the same twice where there is only one.
 struct TopTokens {
   std::uint32_t first = 0;

@@ -5,7 +5,7 @@ cp chat.txt not-a-model.gguf
 echo '[1]' >ids.json
 for model in nope.gguf not-a-model.gguf .; do
   for arguments in "compress -f chat.txt" "decompress -f chat.txt.tct" "test chat.txt.tct" "tokenize chat.txt" \
-    "generate" "eval --tokens ids.json --print-hash"; do
+    "inspect --json chat.txt" "generate" "eval --tokens ids.json --print-hash"; do
     expect 3 "$TACIT" $arguments -m $model 2>message
     grep -qF "tacit: $model: " message || fails "$arguments: $(cat message)"
   done
