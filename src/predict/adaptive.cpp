@@ -2,8 +2,6 @@
 #include "predict/adaptive.h"
 
 #include <algorithm>
-#include <cassert>
-#include <cmath>
 
 namespace tacit {
 namespace {
@@ -273,7 +271,7 @@ void LanePrediction::ask_others() {
     if (std::find(guesses_.begin(), guesses_.end(), i) != guesses_.end()) continue;
     others_mixed_ = others_mixed_ + candidates_[i].mixed;
     others_model_ = others_model_ + candidates_[i].model;
-    others_.push_back({i, 0});
+    others_.push_back(i);
   }
   const auto other_count = static_cast<std::uint32_t>(std::min<std::size_t>(others_.size(), 15));
   QuestionView view;
@@ -342,12 +340,13 @@ void LanePrediction::leave_out(const Candidate& candidate) {
 void LanePrediction::prepare_others() {
   phase_ = Phase::kOtherCandidates;
   others_total_ = 0;
-  for (Weighted& other : others_) {
-    const Candidate& candidate = candidates_[other.symbol];
+  other_frequencies_.clear();
+  for (const std::uint32_t other : others_) {
+    const Candidate& candidate = candidates_[other];
     const double probability = alone_ * (candidate.model / others_model_) +
                                (1.0 - alone_) * (candidate.mixed / others_mixed_);
-    other = {candidate.symbol, 1 + static_cast<std::uint64_t>(probability * kOthersTotal)};
-    others_total_ += other.frequency;
+    other_frequencies_.push_back(1 + static_cast<std::uint64_t>(probability * kOthersTotal));
+    others_total_ += other_frequencies_.back();
   }
 }
 
@@ -383,21 +382,18 @@ std::uint64_t LanePrediction::total() const {
 Interval LanePrediction::interval_of(std::uint32_t symbol) const {
   if (phase_ == Phase::kTail) return scratch_->frequencies.interval_of(symbol);
   std::uint64_t low = 0;
-  for (const Weighted& other : others_) {
-    if (other.symbol == symbol) return {low, other.frequency, others_total_};
-    low += other.frequency;
-  }
-  assert(false);
-  return {};
+  std::size_t i = 0;
+  for (; candidates_[others_[i]].symbol != symbol; ++i) low += other_frequencies_[i];
+  return {low, other_frequencies_[i], others_total_};
 }
 
 std::uint32_t LanePrediction::symbol_at(std::uint64_t value, Interval& interval) const {
   if (phase_ == Phase::kTail) return scratch_->frequencies.symbol_at(value, interval);
   std::uint64_t low = 0;
   std::size_t i = 0;
-  for (; value >= low + others_[i].frequency; ++i) low += others_[i].frequency;
-  interval = {low, others_[i].frequency, others_total_};
-  return others_[i].symbol;
+  for (; value >= low + other_frequencies_[i]; ++i) low += other_frequencies_[i];
+  interval = {low, other_frequencies_[i], others_total_};
+  return candidates_[others_[i]].symbol;
 }
 
 // ---- Learning ----

@@ -137,10 +137,6 @@ class LanePrediction {
     std::uint32_t match_hit = kNoSymbol;  // index into Learnt's, or none
     std::uint32_t pair = kNoSymbol;
   };
-  struct Weighted {
-    std::uint32_t symbol;
-    std::uint64_t frequency;
-  };
 
   std::uint32_t candidate_of(std::uint32_t symbol);
   void gather();
@@ -197,7 +193,8 @@ class LanePrediction {
   double others_mixed_ = 0;
   double others_model_ = 0;
 
-  std::vector<Weighted> others_;
+  std::vector<std::uint32_t> others_;  // candidates
+  std::vector<std::uint64_t> other_frequencies_;
   std::uint64_t others_total_ = 0;
   double tail_model_ = 0;   // the model's total
   double tail_counts_ = 0;  // recent counts of its symbols
@@ -207,7 +204,7 @@ class LanePrediction {
 template <class Found>
 void LanePrediction::for_each_left(const Found& found) const {
   if (phase_ == Phase::kOtherCandidates) {
-    for (const Weighted& other : others_) found(other.symbol, other.frequency);
+    for (std::size_t i = 0; i < others_.size(); ++i) found(candidates_[others_[i]].symbol, other_frequencies_[i]);
     return;
   }
   const Frequencies& base = scratch_->frequencies;
