@@ -3,7 +3,6 @@
 #include "option_groups.h"
 
 #include <string>
-#include <vector>
 
 namespace tacit::cli {
 namespace {
@@ -63,27 +62,26 @@ struct EncodingFlags {
   CLI::Option* skip_verification = nullptr;
   CLI::Option* window = nullptr;
   CLI::Option* lanes = nullptr;
-  std::vector<CLI::Option*> levels;
 };
 
 // The flags -1 to -9 are one option to those who read the help.
-std::vector<CLI::Option*> add_levels(CLI::App& app, CodingOptions& coding) {
-  std::vector<CLI::Option*> levels;
+void add_levels(CLI::App& app, CodingOptions& coding) {
   for (std::uint32_t level = 1; level <= 9; ++level) {
-    CLI::Option* option = app.add_flag_callback("-" + std::to_string(level), [&coding, level] { coding.level = level; });
+    const std::string name = "-" + std::to_string(level);
+    CLI::Option* option = app.add_flag_callback(name, [&coding, name, level] {
+      if (coding.level != 0) throw CLI::ValidationError(name, "excludes -" + std::to_string(coding.level));
+      coding.level = level;
+    });
     if (level == 1) option->description("from fast to small (default -5)");
     if (level != 1) option->group("");
-    for (CLI::Option* other : levels) option->excludes(other);
-    levels.push_back(option);
   }
-  return levels;
 }
 
 EncodingFlags add_encoding(CLI::App& app, CodingOptions& coding, CLI::Option* remove_source) {
   EncodingFlags added;
   added.skip_verification = app.add_flag("--no-verify", coding.skip_verification, "do not decode what was written");
   added.skip_verification->excludes(remove_source);
-  added.levels = add_levels(app, coding);
+  add_levels(app, coding);
   added.window = add_coding_window(app, coding);
   added.lanes = add_lanes(app, coding);
   return added;
@@ -217,7 +215,6 @@ void add_plain_options(CLI::App& app, Request& request, ParsedFlags& flags) {
   test->excludes(decompress)->excludes(output.path)->excludes(output.to_stdout)->excludes(output.remove_source);
   for (CLI::Option* mode : {decompress, test}) {
     mode->excludes(encoding.skip_verification)->excludes(encoding.window)->excludes(encoding.lanes);
-    for (CLI::Option* level : encoding.levels) mode->excludes(level);
   }
 }
 
