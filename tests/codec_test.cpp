@@ -681,6 +681,32 @@ TEST(Codec, RepetitiveTextIsNeverLargerThanZstd22And200Bytes) {
   }
 }
 
+TEST(Codec, EveryLevelDecodesWhatItEncodesWithAndWithoutASampler) {
+  const std::string text = model_text(60, 5);
+  tacit_sampler sampler;
+  tacit_sampler_init(&sampler);
+  sampler.temperature = 0.7;
+  sampler.top_p = 0.9;
+  const std::string sets = tacit_kernel_sets();
+  for (std::uint32_t level = 0; level <= 9; ++level) {
+    for (const bool stated : {false, true}) {
+      tacit_options options = plain_options();
+      options.skip_verification = 0;
+      options.level = level;
+      options.sampler = stated ? &sampler : nullptr;
+      const std::string archive = compress(text, options);
+      EXPECT_TRUE(gives(archive, text, options)) << "level " << level;
+      if (level != 1 && level != 5) continue;  // one of either contract
+      for (const char* set : {"reference", "avx2", "avx512"}) {
+        if (sets.find(set) == std::string::npos) continue;
+        options.kernel_set = set;
+        EXPECT_EQ(compress(text, options), archive) << "level " << level << ", " << set;
+        EXPECT_TRUE(gives(archive, text, options)) << "level " << level << ", " << set;
+      }
+    }
+  }
+}
+
 // Lanes learn from each other, but a decoder has no lane for what a fallback stores.
 TEST(Codec, TextBesideStripsThatAFallbackStoresComesBack) {
   const SmallModel model;

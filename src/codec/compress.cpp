@@ -51,10 +51,20 @@ class Compressor {
     header.has_model = has_model;
     header.contract = options_.adaptive ? archive::kContractAdaptive : archive::kContractSoftmax;
     header.window = options_.window;
-    header.sampler = options_.sampler;
+    if (options_.adaptive) header.sampler = options_.sampler;  // the model alone has no use for it
     header.model_fingerprint = model_.fingerprint;
     header.model_name = model_.name;
-    return write(archive::serialize_header(header));
+    const ByteVector bytes = archive::serialize_header(header);
+    if (options_.verify) TACIT_TRY(verify_header(bytes));
+    return write(bytes);
+  }
+
+  // A reader must take the header, or the blocks behind it are lost.
+  static Status verify_header(ByteSpan header) {
+    ByteVector archive(header.begin(), header.end());
+    append_bytes(archive, archive::serialize_index_and_footer({}));
+    const Result<archive::Reader> reader = archive::Reader::open(archive);
+    return reader.ok() ? Status() : reader.error().in("the check failed");
   }
 
   static bool has_model_segments(const std::vector<EncodedBlock>& blocks) {
