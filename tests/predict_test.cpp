@@ -17,6 +17,7 @@
 #include "kernels/kernels.h"
 #include "predict/adaptive.h"
 #include "predict/frequencies.h"
+#include "support/inverse_check.h"
 
 namespace tacit {
 namespace {
@@ -36,28 +37,6 @@ std::vector<float> padded(std::uint32_t vocabulary, float value) {
 std::vector<const kernels::Kernels*> every_set() {
   const kernels::KernelList list = kernels::available_kernels();
   return {list.sets, list.sets + list.count};
-}
-
-// Every symbol's interval; they join without gap or overlap, and the search agrees.
-void expect_inverse(const Frequencies& frequencies, const std::vector<std::uint32_t>& expected) {
-  std::uint64_t low = 0;
-  for (std::uint32_t symbol = 0; symbol < expected.size(); ++symbol) {
-    const Interval interval = frequencies.interval_of(symbol);
-    ASSERT_EQ(frequencies[symbol], expected[symbol]) << symbol;
-    ASSERT_EQ(interval.low, low) << symbol;
-    ASSERT_EQ(interval.size, expected[symbol]) << symbol;
-    ASSERT_EQ(interval.total, frequencies.total());
-    low += interval.size;
-    if (interval.size == 0) continue;
-    for (const std::uint64_t value : {interval.low, low - 1}) {
-      Interval found;
-      ASSERT_EQ(frequencies.symbol_at(value, found), symbol);
-      ASSERT_EQ(found.low, interval.low);
-      ASSERT_EQ(found.size, interval.size);
-      ASSERT_EQ(found.total, interval.total);
-    }
-  }
-  EXPECT_EQ(low, frequencies.total());
 }
 
 TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
@@ -82,17 +61,17 @@ TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
           frequencies.take(symbol);
           left[symbol] = 0;
         }
-        expect_inverse(frequencies, left);
+        test::expect_inverse(frequencies, left);
         std::vector<std::uint32_t> counts(count);
         for (std::uint32_t& added : counts) added = static_cast<std::uint32_t>(random() % 5);
         frequencies.add_counts(counts, 1000);
         for (std::uint32_t symbol = 0; symbol < count; ++symbol) {
           if (left[symbol] > 0) left[symbol] += counts[symbol] * 1000;
         }
-        expect_inverse(frequencies, left);
+        test::expect_inverse(frequencies, left);
         frequencies.restore();
         EXPECT_EQ(frequencies.total(), total);
-        expect_inverse(frequencies, whole);
+        test::expect_inverse(frequencies, whole);
         frequencies.restore();  // nothing is left to put back
         EXPECT_EQ(frequencies.total(), total);
       }

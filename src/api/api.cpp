@@ -460,11 +460,6 @@ class PieceReceiver {
   std::array<tacit_share, kSamplerExpertsMax> samplers_;
 };
 
-bool begins_as_archive(ByteSpan input) {
-  return input.size() >= archive::kMagic.size() &&
-         std::equal(archive::kMagic.begin(), archive::kMagic.end(), input.begin());
-}
-
 // What has been compressed is checked by being taken apart, as `verifying` says.
 Status inspect(Call& call, ByteSpan archive, bool verifying, PieceReceiver& receive, tacit_archive_info* info) {
   if (info != nullptr) TACIT_TRY(fill_archive_info(archive, info));
@@ -673,7 +668,7 @@ tacit_status tacit_inspect_buffer(const tacit_options* options, const void* inpu
     TACIT_TRY(require(receive != nullptr, "receive"));
     PieceReceiver receiver(receive, context);
     const ByteSpan bytes = span_of(input, input_bytes);
-    if (is_archive != 0 || begins_as_archive(bytes)) {
+    if (is_archive != 0 || archive::begins_as_archive(bytes)) {
       TACIT_ASSIGN(Call call, begin_call(options));
       return inspect(call, bytes, false, receiver, info);
     }

@@ -99,7 +99,7 @@ Status check_header(const Header& header, std::uint8_t flags) {
 }
 
 Result<ParsedHeader> parse_header(ByteSpan archive) {
-  if (archive.size() < kMagic.size() || !std::equal(kMagic.begin(), kMagic.end(), archive.begin())) {
+  if (!begins_as_archive(archive)) {
     return damaged("offset 0: magic: found " + std::string(archive.empty() ? "an empty file" : "other bytes") +
                    ", expected those of a tacit archive");
   }
@@ -181,6 +181,10 @@ Result<Segment> parse_segment(ByteReader& reader, std::uint64_t block_bytes, std
 }
 
 }  // namespace
+
+bool begins_as_archive(ByteSpan bytes) {
+  return bytes.size() >= kMagic.size() && std::equal(kMagic.begin(), kMagic.end(), bytes.begin());
+}
 
 Result<Block> parse_block(ByteSpan bytes) {
   if (bytes.size() < 2 * sizeof(std::uint64_t)) {

@@ -10,6 +10,9 @@
 
 namespace tacit::archive {
 
+// Whether the bytes start as an archive does.
+bool begins_as_archive(ByteSpan bytes);
+
 // Parses one serialised block that fills `bytes` exactly. Errors: kDamaged, naming offset (within the block), field,
 // found and expected. Payloads are views into `bytes`.
 Result<Block> parse_block(ByteSpan bytes);

@@ -20,7 +20,6 @@ constexpr double kMatchWrongStart = 0.1;
 constexpr double kPairRateMin = 0.02;
 constexpr double kPairScale = 4.0;  // of errors
 constexpr double kPairInputScale = 2.0;
-constexpr double kProbabilityMin = 1e-6;
 constexpr double kLeftMin = 1e-9;
 constexpr double kEvidenceScale = 0.5;  // of the inputs from counts, against the model's
 constexpr double kBias = 0.3;
@@ -238,8 +237,7 @@ void LanePrediction::ask_guess() {
   }
   for (std::size_t expert = 0; expert < kCountedExperts; ++expert) {
     if (totals_left_[expert] == 0) continue;
-    const std::size_t input = expert < kOrderCount ? kOrderInput + expert : kModelContextInput + expert - kOrderCount;
-    inputs[input] = kEvidenceScale * stretched_count(candidate.counts[expert], totals_left_[expert]);
+    inputs[context_input(expert)] = kEvidenceScale * stretched_count(candidate.counts[expert], totals_left_[expert]);
   }
   if (view_.match_symbol != kNoSymbol) {
     const std::uint32_t is_match = candidate.symbol == view_.match_symbol ? 1 : 0;
@@ -279,8 +277,7 @@ void LanePrediction::ask_others() {
   view.order_count = view_.order_count;
   for (std::size_t expert = 0; expert < kCountedExperts; ++expert) {
     if (totals_[expert] == 0) continue;
-    const std::size_t input = expert < kOrderCount ? kOrderInput + expert : kModelContextInput + expert - kOrderCount;
-    record.question.inputs[input] = kEvidenceScale * stretched_left(totals_left_[expert], totals_[expert]);
+    record.question.inputs[context_input(expert)] = kEvidenceScale * stretched_left(totals_left_[expert], totals_[expert]);
     if (expert < kOrderCount && totals_left_[expert] > 0) view.longest = static_cast<std::uint32_t>(expert) + 1;
   }
   if (view_.match_symbol != kNoSymbol) {

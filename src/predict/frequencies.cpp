@@ -64,21 +64,14 @@ void Frequencies::add_counts(std::span<const std::uint32_t> counts, std::uint32_
     values_[taken.symbol] = 0;
     count -= counts[taken.symbol];
   }
-  total_ += count * unit;
+  added_total_ = count * unit;
+  total_ += added_total_;
 }
 
 void Frequencies::restore() {
-  if (unit_ > 0) {
-    std::uint64_t count = 0;
-    for (const Taken& taken : taken_) {
-      values_[taken.symbol] = counts_[taken.symbol] * unit_;
-      count -= counts_[taken.symbol];
-    }
-    for (std::size_t symbol = 0; symbol < values_.size(); ++symbol) {
-      values_[symbol] -= counts_[symbol] * unit_;
-      count += counts_[symbol];
-    }
-    total_ -= count * unit_;
+  if (unit_ > 0) {  // what was taken out gets its old value below
+    for (std::size_t symbol = 0; symbol < values_.size(); ++symbol) values_[symbol] -= counts_[symbol] * unit_;
+    total_ -= added_total_;
     unit_ = 0;
   }
   for (const Taken& taken : taken_) {

@@ -60,6 +60,7 @@ class Frequencies {
   std::vector<Taken> taken_;
   std::span<const std::uint32_t> counts_;  // that were added
   std::uint32_t unit_ = 0;
+  std::uint64_t added_total_ = 0;
 };
 
 }  // namespace tacit

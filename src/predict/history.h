@@ -48,20 +48,17 @@ class History {
   template <class Found>
   void for_each_place(std::size_t order, std::uint32_t bucket, std::uint32_t place, const Found& found) const {
     if (bucket == kNowhere) return;
-    const Chains& chains = chains_[order];
-    std::uint32_t at = chains.newest[bucket];
-    for (std::uint32_t i = 0; at != kNowhere && i < kPlacesMax[order]; ++i, at = chains.older[at]) {
+    walk(chains_[order], bucket, kPlacesMax[order], [&](std::uint32_t at) {
       if (same_context(at, place, kOrders[order])) found(symbols_[at]);
-    }
+    });
   }
   // The same for a context with the model's tokens.
   template <class Found>
   void for_each_model_place(std::size_t context, std::uint32_t key, const Found& found) const {
     const ModelChains& chains = model_chains_[context];
-    std::uint32_t at = chains.newest[key >> kModelBucketShift];
-    for (std::uint32_t i = 0; at != kNowhere && i < kModelPlacesMax; ++i, at = chains.older[at]) {
+    walk(chains, key >> kModelBucketShift, kModelPlacesMax, [&](std::uint32_t at) {
       if (chains.keys[at] == key) found(symbols_[at]);
-    }
+    });
   }
 
   // The newest place that kMatchMin symbols like those before `place` stood before, or kNowhere.
@@ -85,6 +82,13 @@ class History {
   struct ModelChains : Chains {
     std::vector<std::uint32_t> keys;  // of each place
   };
+
+  // The newest places of a bucket.
+  template <class Seen>
+  static void walk(const Chains& chains, std::uint32_t bucket, std::uint32_t places_max, const Seen& seen) {
+    std::uint32_t at = chains.newest[bucket];
+    for (std::uint32_t i = 0; at != kNowhere && i < places_max; ++i, at = chains.older[at]) seen(at);
+  }
 
   [[nodiscard]] bool same_context(std::uint32_t a, std::uint32_t b, std::uint32_t length) const {
     for (std::uint32_t i = 1; i <= length; ++i) {

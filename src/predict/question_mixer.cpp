@@ -8,7 +8,6 @@
 namespace tacit {
 namespace {
 
-constexpr double kProbabilityMin = 1e-6;
 constexpr double kRate = 0.002;
 constexpr std::array<double, 4> kTableRates = {0.5 * kRate, 0.5 * kRate, 2 * kRate, kRate};
 constexpr std::uint32_t kMatchStates = 3;

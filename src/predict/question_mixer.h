@@ -26,6 +26,12 @@ inline constexpr std::size_t kMatchInput = kOrderInput + kOrderCount;
 inline constexpr std::size_t kModelContextInput = kMatchInput + 1;
 inline constexpr std::size_t kPairInput = kModelContextInput + History::kModelContexts;
 inline constexpr std::size_t kMixerInputs = kPairInput + 1;
+// That of a context, with or without the model's tokens.
+inline constexpr std::size_t context_input(std::size_t expert) {
+  return expert < kOrderCount ? kOrderInput + expert : kModelContextInput + expert - kOrderCount;
+}
+
+inline constexpr double kProbabilityMin = 1e-6;  // of yes, and of no
 
 // What is known of a question.
 struct QuestionView {
