@@ -6,21 +6,12 @@
 #include <span>
 #include <vector>
 
-#include "base/aligned_buffer.h"
 #include "base/result.h"
 #include "gguf/gguf.h"
-#include "kernels/kernels.h"
 #include "model/config.h"
+#include "model/packing.h"
 
 namespace tacit {
-
-// y = W x + bias, W packed.
-struct Linear {
-  AlignedBuffer storage;
-  kernels::PackedMatrix packed;
-  std::uint32_t input_count = 0;
-  std::vector<float> bias;  // empty: none; padded with zeros to a multiple of kBlock
-};
 
 struct LayerWeights {
   std::vector<float> attention_norm;  // [width], padded
@@ -46,10 +37,5 @@ struct Weights {
   // Row `token` of the embedding into out[width].
   void embed(std::uint32_t token, float* out) const;
 };
-
-// Whether tensors of this type can be weights, and the dequantised values of `count` elements at `source`, a whole
-// number of blocks. F32, F16, BF16, Q8_0, Q4_0.
-bool is_weight_type(gguf::TensorType type);
-void dequantize(gguf::TensorType type, const std::uint8_t* source, std::uint64_t count, float* out);
 
 }  // namespace tacit
