@@ -180,6 +180,29 @@ Status load_residual(const gguf::File& file, const Keys& keys, Config& config) {
   return {};
 }
 
+Status load_recurrent(const gguf::File& file, const Keys& keys, Config& config) {
+  RecurrentConfig& shape = config.recurrent;
+  if (config.family->mixer == Mixer::kMamba) {
+    TACIT_ASSIGN(shape.inner, keys.count("ssm.inner_size", limits::kWidthMax));
+    TACIT_ASSIGN(shape.state_size, keys.count("ssm.state_size", limits::kStateSizeMax));
+    TACIT_ASSIGN(shape.kernel_size, keys.count("ssm.conv_kernel", limits::kStateSizeMax));
+    TACIT_ASSIGN(shape.step_rank, keys.count("ssm.time_step_rank", limits::kWidthMax));
+    return {};
+  }
+  TACIT_ASSIGN(shape.head_size, keys.count("wkv.head_size", limits::kHeadDimMax));
+  if (config.width % shape.head_size != 0) {
+    return bad_model(file, keys.key("wkv.head_size"), std::to_string(shape.head_size),
+                     "a divisor of the width " + std::to_string(config.width));
+  }
+  TACIT_ASSIGN(const std::uint32_t ffn_width, keys.count("feed_forward_length", limits::kWidthMax));
+  for (LayerConfig& layer : config.layers) layer.ffn_width = ffn_width;
+  if (config.family->mixer == Mixer::kRwkv7) return {};
+  TACIT_ASSIGN(shape.extra_dim, keys.count("time_mix_extra_dim", limits::kWidthMax));
+  TACIT_ASSIGN(shape.decay_dim, keys.count("time_decay_extra_dim", limits::kWidthMax));
+  TACIT_ASSIGN(shape.rescale_period, keys.count_or("rescale_every_n_layers", 0, limits::kLayersMax));
+  return {};
+}
+
 template <class Member>
 std::uint32_t largest(const std::vector<LayerConfig>& layers, Member member) {
   std::uint32_t result = 0;
@@ -196,6 +219,10 @@ Result<Config> Config::load(const gguf::File& file) {
   const Keys keys(file, config.architecture);
   TACIT_TRY(load_sizes(file, keys, config));
   config.layers.resize(config.layer_count);
+  if (config.is_recurrent()) {
+    TACIT_TRY(load_recurrent(file, keys, config));
+    return config;
+  }
   TACIT_TRY(load_heads(file, keys, config));
   TACIT_TRY(load_windows(file, keys, config));
   TACIT_TRY(load_positions(file, keys, config));
@@ -212,6 +239,13 @@ std::uint32_t Config::default_window() const {
 }
 
 std::uint32_t Config::window_max() const { return learns_positions() ? context_length : limits::kWindowMax; }
+
+std::uint32_t Config::state_floats() const {
+  const RecurrentConfig& r = recurrent;
+  if (family->mixer == Mixer::kAttention) return 0;
+  if (family->mixer == Mixer::kMamba) return r.inner * (r.kernel_size - 1 + r.state_size);
+  return width * (2 + r.head_size);
+}
 
 std::uint32_t Config::heads_max() const { return largest(layers, &LayerConfig::head_count); }
 std::uint32_t Config::kv_heads_max() const { return largest(layers, &LayerConfig::kv_head_count); }

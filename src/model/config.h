@@ -24,6 +24,18 @@ struct LayerConfig {
   std::uint32_t rope = 0;           // index into Config::ropes; where it rotates
 };
 
+// Of models that carry a state from position to position instead of attending.
+struct RecurrentConfig {
+  std::uint32_t head_size = 0;       // RWKV; width is a multiple of it
+  std::uint32_t extra_dim = 0;       // RWKV-6: ranks of the interpolation
+  std::uint32_t decay_dim = 0;       // and of the decay
+  std::uint32_t rescale_period = 0;  // RWKV-6: every so many layers the residual is halved; 0: never
+  std::uint32_t inner = 0;           // Mamba: channels,
+  std::uint32_t state_size = 0;      // numbers that each of them remembers,
+  std::uint32_t kernel_size = 0;     // positions of the convolution,
+  std::uint32_t step_rank = 0;       // rank of the time step
+};
+
 struct Config {
   const Family* family = nullptr;
   std::string architecture;  // the family's name
@@ -47,6 +59,8 @@ struct Config {
   float qkv_clamp = 0;        // 0: none
   float alibi_bias = 0;       // largest slope's exponent; 0: no ALiBi
 
+  RecurrentConfig recurrent;
+
   std::uint32_t expert_count = 0;  // 0: no experts anywhere
   std::uint32_t experts_used = 0;  // a token
   std::uint32_t expert_width = 0;  // ffn width of one
@@ -61,6 +75,8 @@ struct Config {
   [[nodiscard]] std::uint32_t default_window() const;
   [[nodiscard]] std::uint32_t window_max() const;
 
+  [[nodiscard]] bool is_recurrent() const { return family->mixer != Mixer::kAttention; }
+  [[nodiscard]] std::uint32_t state_floats() const;  // that a lane carries, one layer
   [[nodiscard]] bool learns_positions() const { return family->positions == Positions::kLearned; }
   [[nodiscard]] std::uint32_t heads_max() const;     // over the layers
   [[nodiscard]] std::uint32_t kv_heads_max() const;

@@ -70,6 +70,13 @@ constexpr Family kFamilies[] = {
     {.architecture = "starcoder2", .norm = NormKind::kLayer, .positions = Positions::kRopeHalves,
      .activation = Activation::kGelu, .ffn = FfnShape::kPlain, .needs_qkv_bias = true, .needs_output_bias = true,
      .needs_ffn_bias = true, .needs_norm_bias = true},
+
+    // Recurrent.
+    {.architecture = "mamba", .mixer = Mixer::kMamba, .positions = Positions::kNone},
+    {.architecture = "rwkv6", .mixer = Mixer::kRwkv6, .norm = NormKind::kLayer, .embedding_norm = true,
+     .positions = Positions::kNone, .needs_norm_bias = true},
+    {.architecture = "rwkv7", .mixer = Mixer::kRwkv7, .norm = NormKind::kLayer, .embedding_norm = true,
+     .positions = Positions::kNone, .needs_norm_bias = true},
 };
 
 }  // namespace

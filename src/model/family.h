@@ -15,6 +15,14 @@ enum class NormKind : std::uint8_t {
   kLayer,  // (x - mean) / sqrt(variance + epsilon) * weight + bias (arXiv 1607.06450)
 };
 
+// How a position hears of those before it.
+enum class Mixer : std::uint8_t {
+  kAttention,  // arXiv 1706.03762
+  kRwkv6,      // arXiv 2404.05892
+  kRwkv7,      // arXiv 2503.14456
+  kMamba,      // arXiv 2312.00752
+};
+
 // Where a layer normalises: what it reads, what it writes, or both.
 enum class NormPlace : std::uint8_t { kBefore, kAfter, kAround };
 
@@ -30,6 +38,7 @@ enum class Positions : std::uint8_t {
   kRopeHalves,  // rotary, of the elements i and i + n / 2
   kLearned,     // a vector per position, added to the embedding
   kAlibi,       // a penalty on distance, a slope per head (arXiv 2108.12409)
+  kNone,        // a recurrence needs none
 };
 
 enum class Activation : std::uint8_t {
@@ -51,6 +60,7 @@ enum class Routing : std::uint8_t {
 
 struct Family {
   std::string_view architecture;
+  Mixer mixer = Mixer::kAttention;
 
   NormKind norm = NormKind::kRms;
   NormPlace norm_place = NormPlace::kBefore;

@@ -64,6 +64,8 @@ void Forward::run(std::span<const Row> rows) {
 
 void Forward::layer(std::uint32_t layer) {
   const LayerWeights& weights = model_.weights.layers[layer];
+  if (config_.family->mixer == Mixer::kMamba) return mamba_layer(layer);
+  if (config_.is_recurrent()) return rwkv_layer(layer);
   const RowMatrix* ffn_input = &normalized_;
   if (config_.parallel && weights.ffn_norm.present) {
     normalize(weights.ffn_norm, residual_, ffn_normalized_);
@@ -126,6 +128,10 @@ void Forward::begin_run() {
     matrix->resize(row_count(), config_.width);
   }
   prepare_rotations();
+  if (!config_.is_recurrent()) return;
+  for (const LaneRows& lane : lane_rows_) {
+    if (rows_[lane.begin].position == 0) rows_[lane.begin].lane->clear_states();
+  }
 }
 
 void Forward::embed() {
