@@ -12,9 +12,7 @@ constexpr Presence kAlways = Presence::kAlways;
 
 constexpr Family kFamilies[] = {
     // Llama (arXiv 2302.13971) and Mixtral (arXiv 2401.04088)
-    {.name = "llama",
-     .rope_divisors = RopeDivisors::kLlama3,
-     .experts = {.presence = kMaybe, .renormalise = true}},
+    {.name = "llama", .rope_divisors = RopeDivisors::kLlama3, .experts = {.presence = kMaybe, .renormalise = true}},
     {.name = "internlm2", .output = kAlways},
     {.name = "exaone", .rope = RopeLayout::kHalves, .rope_divisors = RopeDivisors::kLlama3},
     {.name = "smollm3", .unturned_period = 4},
@@ -131,10 +129,7 @@ constexpr Family kFamilies[] = {
      .rope = RopeLayout::kHalves,
      .activation = Activation::kGelu,
      .gate = GateTensor::kNone},
-    {.name = "phi3",
-     .rope = RopeLayout::kHalves,
-     .rope_divisors = RopeDivisors::kLongRope,
-     .gate = GateTensor::kFused},
+    {.name = "phi3", .rope = RopeLayout::kHalves, .rope_divisors = RopeDivisors::kLongRope, .gate = GateTensor::kFused},
 
     {.name = "stablelm",
      .norm = NormKind::kLayer,

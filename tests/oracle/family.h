@@ -76,16 +76,16 @@ struct Sliding {
 };
 
 enum class ExpertWidth {
-  kFeedForward,      // feed_forward_length
-  kKey,              // expert_feed_forward_length
-  kKeyOrShare,       // the same, else feed_forward_length / expert_used_count
+  kFeedForward,  // feed_forward_length
+  kKey,          // expert_feed_forward_length
+  kKeyOrShare,   // the same, else feed_forward_length / expert_used_count
 };
 
 enum class SharedExpert {
   kNone,
-  kByWidth,        // of width expert_shared_feed_forward_length, where that is given
-  kByCount,        // expert_shared_count times as wide as one expert
-  kGated,          // kByWidth (else feed_forward_length wide), times the sigmoid of a gate of its own
+  kByWidth,  // of width expert_shared_feed_forward_length, where that is given
+  kByCount,  // expert_shared_count times as wide as one expert
+  kGated,    // kByWidth (else feed_forward_length wide), times the sigmoid of a gate of its own
 };
 
 struct ExpertRule {

@@ -23,10 +23,10 @@ Result<Norm> load_norm(Reader& reader, const Family& family, const Shape& shape,
 
 namespace {
 
-// Where a model of the family goes on from what all layers share; one number a layer.
+// What may differ from layer to layer, and the sizes of heads, which do not.
 struct Heads {
   std::vector<std::size_t> query_counts, kv_counts;
-  std::vector<std::size_t> hidden_widths;
+  std::vector<std::size_t> hidden_widths;  // 0 where the file is silent
   std::size_t key_dim = 0, value_dim = 0;
 };
 
@@ -214,11 +214,18 @@ Result<Attention> load_attention(const Loader& l, const std::string& prefix, std
   return a;
 }
 
+// The file may be silent about a width that no layer needs.
+Status need_width(const Loader& l, std::size_t hidden_width) {
+  if (hidden_width != 0) return {};
+  return l.reader.mismatch(l.reader.key("feed_forward_length"), "nothing", "at least 1");
+}
+
 // ffn_gate, ffn_up and ffn_down with `suffix` behind.
 Result<FeedForward> load_feed_forward(const Loader& l, const std::string& prefix, const std::string& suffix,
                                       std::size_t hidden_width) {
   const std::size_t width = l.shape.width;
   const Presence bias = l.family.bias;
+  TACIT_TRY(need_width(l, hidden_width));
   FeedForward f;
   f.activation = l.family.activation;
   if (l.family.gate == GateTensor::kFused) {
@@ -278,6 +285,7 @@ Result<Experts> load_experts(const Loader& l, const std::string& prefix, std::si
     if (scale != 0) e.weight_scale = scale;
   }
   TACIT_ASSIGN(const std::size_t expert_width, load_expert_width(l, hidden_width, e.used_count));
+  TACIT_TRY(need_width(l, expert_width));
   TACIT_ASSIGN(e.router, l.reader.linear(prefix + "ffn_gate_inp", expert_count, width, bias));
   TACIT_ASSIGN(auto gates, l.reader.linears(prefix + "ffn_gate_exps", expert_count, expert_width, width, bias));
   TACIT_ASSIGN(auto ups, l.reader.linears(prefix + "ffn_up_exps", expert_count, expert_width, width, bias));
@@ -339,8 +347,7 @@ Status load_input_norms(const Loader& l, const std::string& prefix, TransformerL
 
 Status load_output_norms(const Loader& l, const std::string& prefix, TransformerLayer& layer) {
   if (l.family.placement == NormPlacement::kBefore) return {};
-  TACIT_ASSIGN(layer.attention_post_norm,
-               load_norm(l.reader, l.family, l.shape, prefix + "post_attention_norm"));
+  TACIT_ASSIGN(layer.attention_post_norm, load_norm(l.reader, l.family, l.shape, prefix + "post_attention_norm"));
   TACIT_ASSIGN(layer.feed_forward_post_norm, load_norm(l.reader, l.family, l.shape, prefix + "post_ffw_norm"));
   return {};
 }
@@ -390,8 +397,8 @@ Status load_output(const Loader& l, Model& model) {
   const bool own = l.family.output == Presence::kAlways ||
                    (l.family.output == Presence::kMaybe && l.reader.find("output.weight") != nullptr);
   if (own) {
-    TACIT_ASSIGN(model.output, l.reader.linear("output", model.token_embedding.row_count, l.shape.width,
-                                               l.family.output_bias));
+    TACIT_ASSIGN(model.output,
+                 l.reader.linear("output", model.token_embedding.row_count, l.shape.width, l.family.output_bias));
   } else {
     model.output.weight = model.token_embedding;
   }
