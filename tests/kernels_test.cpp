@@ -139,14 +139,16 @@ void fill_weights(PackedMatrix& matrix, std::uint8_t* data, Random& random) {
     }
     for (std::uint32_t o = 0; o < kTile; ++o) {
       const float scale = normal(random) * 0.01f;
+      const float minimum = normal(random) * 0.1f;
       std::memcpy(block + value_bytes(matrix.format) + 4 * o, &scale, 4);
+      if (has_minimum(matrix.format)) std::memcpy(block + value_bytes(matrix.format) + kScaleBytes + 4 * o, &minimum, 4);
     }
   }
 }
 
 TEST_P(EveryKernelSet, MultipliesLikeTheReference) {
   Random random(3);
-  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4, WeightFormat::kWide}) {
+  for (const WeightFormat format : kWeightFormats) {
     for (std::uint32_t row_count = 1; row_count <= 19; ++row_count) {
       const std::uint32_t width = 1 + random() % 200;
       PackedMatrix matrix{nullptr, 1 + static_cast<std::uint32_t>(random() % 50), round_up(width, kBlock) / kBlock,

@@ -55,6 +55,12 @@ void matmul(const PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t
       return matmul_format<WeightFormat::kInt8>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
     case WeightFormat::kInt4:
       return matmul_format<WeightFormat::kInt4>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
+    case WeightFormat::kInt4Minimum:
+      return matmul_format<WeightFormat::kInt4Minimum>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
+    case WeightFormat::kInt5:
+      return matmul_format<WeightFormat::kInt5>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
+    case WeightFormat::kInt5Minimum:
+      return matmul_format<WeightFormat::kInt5Minimum>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
     case WeightFormat::kWide:
       return matmul_format<WeightFormat::kWide>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
   }

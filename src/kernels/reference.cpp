@@ -71,21 +71,26 @@ float quantize_values(const float* x, std::uint32_t count, std::int8_t* q) {
 
 // Weight `k` of output `o` in a tile block, as an integer.
 std::int32_t weight(const std::uint8_t* tile_block, WeightFormat format, std::uint32_t o, std::uint32_t k) {
-  const std::uint32_t byte = (k / 4) * 64 + o * 4 + k % 4;
-  switch (format) {
-    case WeightFormat::kInt8: return tile_block[byte] - 128;
-    case WeightFormat::kInt4: return ((tile_block[byte % 256] >> (k < 16 ? 0 : 4)) & 15) - 8;
-    case WeightFormat::kWide: break;
+  if (format == WeightFormat::kWide) {
+    std::int16_t value;
+    std::memcpy(&value, tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), sizeof(value));
+    return value;
   }
-  std::int16_t value;
-  std::memcpy(&value, tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), sizeof(value));
-  return value;
+  const std::uint32_t byte = (k / 4) * 64 + o * 4 + k % 4;
+  if (format == WeightFormat::kInt8) return tile_block[byte] - offset_of(format);
+  const int nibble = (tile_block[byte % 256] >> (k < 16 ? 0 : 4)) & 15;
+  const int fifth = has_fifth_bit(format) ? (tile_block[256 + o * 4 + k % 4] >> (k / 4)) & 1 : 0;
+  return (nibble | fifth << 4) - offset_of(format);
 }
 
 float scale_of(const std::uint8_t* tile_block, WeightFormat format, std::uint32_t o) {
   float scale;
   std::memcpy(&scale, tile_block + value_bytes(format) + o * sizeof(float), sizeof(scale));
   return scale;
+}
+
+float minimum_of(const std::uint8_t* tile_block, WeightFormat format, std::uint32_t o) {
+  return scale_of(tile_block + kScaleBytes, format, o);
 }
 
 std::int32_t block_dot(const std::uint8_t* tile_block, WeightFormat format, std::uint32_t o, const QuantizedRows& rows,
@@ -111,6 +116,9 @@ void matmul(const PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t
           const std::size_t block = static_cast<std::size_t>(row) * weights.block_count + b;
           const std::int32_t dot = block_dot(tile_block, weights.format, o, rows, block * kBlock);
           acc = acc + static_cast<float>(dot) * (rows.scales[block] * scale_of(tile_block, weights.format, o));
+          if (!has_minimum(weights.format)) continue;
+          const float minimum = minimum_of(tile_block, weights.format, o);
+          acc = acc + static_cast<float>(rows.sums[block]) * (rows.scales[block] * minimum);
         }
         out[row * out_stride + tile * kTile + o] = acc;
       }

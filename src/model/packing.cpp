@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Q8_0 and Q4_0 keep their integers and scales exactly; float tensors become wide blocks (kernels.h) once, here.
+// Types whose integers fit a format of the kernels keep them, and their scales, exactly; the others, float tensors among
+// them, become wide or 8-bit blocks (kernels.h) once, here.
 #include "model/packing.h"
 
+#include <algorithm>
 #include <array>
-#include <cassert>
 #include <cstring>
 #include <string>
 
@@ -17,57 +18,36 @@ using kernels::kBlock;
 using kernels::kTile;
 using kernels::WeightFormat;
 
-// One block of weights as integers with a scale.
+// One block of weights: scale * value + minimum.
 struct IntegerBlock {
   std::array<std::int16_t, kBlock> values;
   float scale;
+  float minimum;
 };
 
-// Q8_0: binary16 scale, 32 int8.  Q4_0: binary16 scale, 16 bytes: element i in the low nibble of byte i, element
-// i + 16 in its high nibble, each 8 too large. (ggml-common.h, block_q8_0 and block_q4_0.)
-constexpr std::size_t kQ8Bytes = 34;
-constexpr std::size_t kQ4Bytes = 18;
-
-IntegerBlock read_q8_block(const std::uint8_t* source) {
-  IntegerBlock block;
-  block.scale = numeric::from_binary16(load_unaligned<std::uint16_t>(source));
-  for (std::uint32_t k = 0; k < kBlock; ++k) block.values[k] = static_cast<std::int8_t>(source[2 + k]);
-  return block;
-}
-
-IntegerBlock read_q4_block(const std::uint8_t* source) {
-  IntegerBlock block;
-  block.scale = numeric::from_binary16(load_unaligned<std::uint16_t>(source));
-  for (std::uint32_t k = 0; k < kBlock / 2; ++k) {
-    block.values[k] = static_cast<std::int16_t>((source[2 + k] & 15) - 8);
-    block.values[k + kBlock / 2] = static_cast<std::int16_t>((source[2 + k] >> 4) - 8);
-  }
-  return block;
-}
-
-WeightFormat format_of(TensorType type) {
-  switch (type) {
-    case TensorType::kQ8_0: return WeightFormat::kInt8;
-    case TensorType::kQ4_0: return WeightFormat::kInt4;
-    default: return WeightFormat::kWide;
-  }
+bool is_finite(const IntegerBlock& block) {
+  return std::ranges::all_of(block.values, [&](std::int16_t value) {
+    return numeric::is_finite(static_cast<float>(value) * block.scale + block.minimum);
+  });
 }
 
 // Puts one block of output `o` into its tile block, in the layout that kernels.h draws.
 void store_block(const IntegerBlock& block, WeightFormat format, std::uint32_t o, std::uint8_t* tile_block) {
   for (std::uint32_t k = 0; k < kBlock; ++k) {
     const std::uint32_t byte = (k / 4) * 64 + o * 4 + k % 4;
-    switch (format) {
-      case WeightFormat::kInt8: tile_block[byte] = static_cast<std::uint8_t>(block.values[k] + 128); break;
-      case WeightFormat::kInt4:
-        tile_block[byte % 256] |= static_cast<std::uint8_t>((block.values[k] + 8) << (k < 16 ? 0 : 4));
-        break;
-      case WeightFormat::kWide:
-        std::memcpy(tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), &block.values[k], sizeof(std::int16_t));
-        break;
+    const auto value = static_cast<std::uint32_t>(block.values[k] + kernels::offset_of(format));
+    if (format == WeightFormat::kWide) {
+      std::memcpy(tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), &block.values[k], sizeof(std::int16_t));
+    } else if (format == WeightFormat::kInt8) {
+      tile_block[byte] = static_cast<std::uint8_t>(value);
+    } else {
+      tile_block[byte % 256] |= static_cast<std::uint8_t>((value & 15) << (k < 16 ? 0 : 4));
+      if (kernels::has_fifth_bit(format)) tile_block[256 + byte % 64] |= static_cast<std::uint8_t>(value >> 4 << k / 4);
     }
   }
-  std::memcpy(tile_block + kernels::value_bytes(format) + o * sizeof(float), &block.scale, sizeof(float));
+  std::uint8_t* scales = tile_block + kernels::value_bytes(format) + o * sizeof(float);
+  std::memcpy(scales, &block.scale, sizeof(float));
+  if (kernels::has_minimum(format)) std::memcpy(scales + kernels::kScaleBytes, &block.minimum, sizeof(float));
 }
 
 // The blocks of one row of a tensor.
@@ -75,72 +55,102 @@ class RowReader {
  public:
   explicit RowReader(const gguf::Tensor& tensor)
       : tensor_(tensor),
-        kernels_(*kernels::find_kernels("")),
+        packing_(packing_of(tensor.type->type)),
         width_(static_cast<std::uint32_t>(tensor.shape[0])),
-        values_(kernels::round_up(width_, kBlock)),
-        wide_(values_.size()),
-        scales_(values_.size() / kBlock) {}
+        blocks_(kernels::round_up(width_, kBlock) / kBlock) {}
 
-  void seek(std::uint64_t row) {
-    row_ = tensor_.data.data() + row * row_bytes(tensor_);
-    if (format_of(tensor_.type->type) != WeightFormat::kWide) return;
-    dequantize(tensor_.type->type, row_, width_, values_.data());
-    kernels_.quantize_wide(values_.data(), width_, wide_.data(), scales_.data());
-  }
-
-  [[nodiscard]] IntegerBlock block(std::uint32_t b) const {
-    switch (tensor_.type->type) {
-      case TensorType::kQ8_0: return read_q8_block(row_ + b * kQ8Bytes);
-      case TensorType::kQ4_0: return read_q4_block(row_ + b * kQ4Bytes);
-      default: break;
+  const std::vector<IntegerBlock>& read(std::uint64_t row) {
+    const std::uint8_t* source = tensor_.data.data() + row * row_bytes(tensor_);
+    if (packing_.is_exact) {
+      read_integers(source);
+    } else {
+      convert(source);
     }
-    IntegerBlock block;
-    std::memcpy(block.values.data(), wide_.data() + b * kBlock, sizeof(block.values));
-    block.scale = scales_[b];
-    return block;
+    return blocks_;
   }
 
  private:
+  void read_integers(const std::uint8_t* source) {
+    const quants::BlockType& type = *quants::find_block_type(tensor_.type->type);
+    quants::Integers integers;
+    for (std::uint32_t i = 0; i < width_; i += tensor_.type->block_elements, source += tensor_.type->block_bytes) {
+      type.decode(source, integers);
+      for (std::uint32_t k = 0; k < tensor_.type->block_elements; k += kBlock) {
+        IntegerBlock& block = blocks_[(i + k) / kBlock];
+        std::copy_n(integers.values.begin() + k, kBlock, block.values.begin());
+        block.scale = integers.scales[k / quants::kRun];
+        block.minimum = integers.minimums[k / quants::kRun];
+      }
+    }
+  }
+
+  void convert(const std::uint8_t* source) {
+    values_.resize(blocks_.size() * kBlock);
+    scales_.resize(blocks_.size());
+    dequantize(tensor_.type->type, source, width_, values_.data());
+    if (packing_.format == WeightFormat::kWide) {
+      wide_.resize(values_.size());
+      kernels_.quantize_wide(values_.data(), width_, wide_.data(), scales_.data());
+      take(wide_.data());
+    } else {
+      narrow_.resize(values_.size());
+      sums_.resize(blocks_.size());
+      kernels_.quantize_narrow(values_.data(), width_, narrow_.data(), scales_.data(), sums_.data());
+      take(narrow_.data());
+    }
+  }
+
+  template <class T>
+  void take(const T* quantized) {
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+      std::copy_n(quantized + b * kBlock, kBlock, blocks_[b].values.begin());
+      blocks_[b].scale = scales_[b];
+      blocks_[b].minimum = 0;
+    }
+  }
+
   const gguf::Tensor& tensor_;
-  const kernels::Kernels& kernels_;
+  const kernels::Kernels& kernels_ = *kernels::find_kernels("");
+  Packing packing_;
   std::uint32_t width_;
-  const std::uint8_t* row_ = nullptr;
+  std::vector<IntegerBlock> blocks_;
   std::vector<float> values_;
   std::vector<std::int16_t> wide_;
+  std::vector<std::int8_t> narrow_;
+  std::vector<std::int32_t> sums_;
   std::vector<float> scales_;
 };
 
 }  // namespace
 
-bool is_weight_type(TensorType type) {
-  switch (type) {
-    case TensorType::kF32:
-    case TensorType::kF16:
-    case TensorType::kBF16:
-    case TensorType::kQ8_0:
-    case TensorType::kQ4_0: return true;
-    default: return false;
-  }
-}
+bool is_weight_type(TensorType type) { return is_dequantizable(type); }
 
-void dequantize(TensorType type, const std::uint8_t* source, std::uint64_t count, float* out) {
-  const auto expand = [&](auto read_block, std::size_t block_bytes) {
-    for (std::uint64_t i = 0; i < count; i += kBlock) {
-      const IntegerBlock block = read_block(source + i / kBlock * block_bytes);
-      for (std::uint32_t k = 0; k < kBlock; ++k) out[i + k] = static_cast<float>(block.values[k]) * block.scale;
-    }
-  };
+Packing packing_of(TensorType type) {
   switch (type) {
-    case TensorType::kF32: std::memcpy(out, source, count * sizeof(float)); return;
-    case TensorType::kF16:
-      for (std::uint64_t i = 0; i < count; ++i) out[i] = numeric::from_binary16(load_unaligned<std::uint16_t>(source + 2 * i));
-      return;
-    case TensorType::kBF16:
-      for (std::uint64_t i = 0; i < count; ++i) out[i] = numeric::from_bfloat16(load_unaligned<std::uint16_t>(source + 2 * i));
-      return;
-    case TensorType::kQ8_0: return expand(read_q8_block, kQ8Bytes);
-    case TensorType::kQ4_0: return expand(read_q4_block, kQ4Bytes);
-    default: assert(!"not a weight type");
+    case TensorType::kQ4_0:
+    case TensorType::kTQ1_0:
+    case TensorType::kTQ2_0: return {WeightFormat::kInt4, true};
+    case TensorType::kQ4_1:
+    case TensorType::kQ4_K: return {WeightFormat::kInt4Minimum, true};
+    case TensorType::kQ5_0:
+    case TensorType::kMXFP4:
+    case TensorType::kIQ1_S:
+    case TensorType::kIQ3_S: return {WeightFormat::kInt5, true};
+    case TensorType::kQ5_1:
+    case TensorType::kQ5_K: return {WeightFormat::kInt5Minimum, true};
+    case TensorType::kQ8_0:
+    case TensorType::kIQ4_NL:
+    case TensorType::kIQ4_XS:
+    case TensorType::kIQ2_XXS:
+    case TensorType::kIQ3_XXS: return {WeightFormat::kInt8, true};
+    case TensorType::kQ2_K:
+    case TensorType::kQ3_K:
+    case TensorType::kQ6_K:
+    case TensorType::kIQ1_M:
+    case TensorType::kIQ2_XS:
+    case TensorType::kIQ2_S:
+    case TensorType::kNVFP4: return {WeightFormat::kInt8, false};
+    default: return {WeightFormat::kWide, false};
   }
 }
 
@@ -153,7 +163,7 @@ Result<Linear> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uin
   Linear result;
   result.input_count = static_cast<std::uint32_t>(tensor.shape[0]);
   kernels::PackedMatrix& packed = result.packed;
-  packed.format = format_of(tensor.type->type);
+  packed.format = packing_of(tensor.type->type).format;
   packed.output_count = row_count;
   packed.block_count = kernels::round_up(result.input_count, kBlock) / kBlock;
   const std::size_t block_bytes = kernels::tile_block_bytes(packed.format);
@@ -161,15 +171,14 @@ Result<Linear> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uin
   packed.data = result.storage.data();
   RowReader reader(tensor);
   for (std::uint32_t row = 0; row < row_count; ++row) {
-    reader.seek(first_row + row);
-    std::uint8_t* tile = result.storage.data() + (row / kTile) * packed.block_count * block_bytes;
-    for (std::uint32_t b = 0; b < packed.block_count; ++b) {
-      const IntegerBlock block = reader.block(b);
-      if (!numeric::is_finite(block.scale)) {
+    std::uint8_t* tile_block = result.storage.data() + (row / kTile) * packed.block_count * block_bytes;
+    for (const IntegerBlock& block : reader.read(first_row + row)) {
+      if (!is_finite(block)) {
         return model_error(file.name() + ": tensor " + std::string(tensor.name) + ": found a weight in row " +
                            std::to_string(first_row + row) + " that is infinite or no number, expected finite ones");
       }
-      store_block(block, packed.format, row % kTile, tile + b * block_bytes);
+      store_block(block, packed.format, row % kTile, tile_block);
+      tile_block += block_bytes;
     }
   }
   return result;

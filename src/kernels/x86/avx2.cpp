@@ -91,10 +91,11 @@ TACIT_INLINE const std::uint8_t* activations(const QuantizedRows& rows, std::siz
 }
 
 // Adds the products of a register of weights and the activations at x to the sums of eight outputs. kInt8: with |w| on
-// the unsigned side and the sign moved to x no pair leaves int16 (2 * 128 * 127), which w + 128 could. kInt4: int16
-// holds the sums of a whole block (16 * 15 * 127), two for each output.
+// the unsigned side and the sign moved to x no pair leaves int16 (2 * 128 * 127), which w + 128 could. Four bits: int16
+// holds the sums of a whole block (16 * 15 * 127), two for each output. Five bits: it holds four products. `fifth` has
+// their fifth bits, shifted so that bit 0 is that of the low nibble and bit 4 that of the high one.
 template <WeightFormat kFormat>
-TACIT_INLINE __m256i add_products(__m256i dot, __m256i weights, const std::uint8_t* x) {
+TACIT_INLINE __m256i add_products(__m256i dot, __m256i weights, [[maybe_unused]] __m256i fifth, const std::uint8_t* x) {
   if constexpr (kFormat == WeightFormat::kWide) {
     return _mm256_add_epi32(dot, _mm256_madd_epi16(weights, broadcast4(x)));
   } else if constexpr (kFormat == WeightFormat::kInt8) {
@@ -103,18 +104,29 @@ TACIT_INLINE __m256i add_products(__m256i dot, __m256i weights, const std::uint8
     return _mm256_add_epi32(dot, add_neighbours(pairs));
   } else {
     const __m256i nibble = _mm256_set1_epi8(15);
-    const __m256i low = _mm256_and_si256(weights, nibble);
-    const __m256i high = _mm256_and_si256(_mm256_srli_epi16(weights, 4), nibble);
-    dot = _mm256_add_epi16(dot, _mm256_maddubs_epi16(low, broadcast4(x)));
-    return _mm256_add_epi16(dot, _mm256_maddubs_epi16(high, broadcast4(x + kBlock / 2)));
+    __m256i low = _mm256_and_si256(weights, nibble);
+    __m256i high = _mm256_and_si256(_mm256_srli_epi16(weights, 4), nibble);
+    if constexpr (has_fifth_bit(kFormat)) {
+      const __m256i bit = _mm256_set1_epi8(16);
+      low = _mm256_or_si256(low, _mm256_and_si256(_mm256_slli_epi16(fifth, 4), bit));
+      high = _mm256_or_si256(high, _mm256_and_si256(fifth, bit));
+    }
+    const __m256i low_products = _mm256_maddubs_epi16(low, broadcast4(x));
+    const __m256i high_products = _mm256_maddubs_epi16(high, broadcast4(x + kBlock / 2));
+    if constexpr (has_fifth_bit(kFormat)) {
+      return _mm256_add_epi32(dot, add_neighbours(_mm256_add_epi16(low_products, high_products)));
+    }
+    return _mm256_add_epi16(_mm256_add_epi16(dot, low_products), high_products);
   }
 }
 
-// What add_products summed up over a block, as int32. The nibbles are too large by 8.
+// What add_products summed up over a block, as int32, less the offset that nibbles still have.
 template <WeightFormat kFormat>
 TACIT_INLINE __m256i finish_dot(__m256i dot, const QuantizedRows& rows, std::size_t block) {
-  if constexpr (kFormat != WeightFormat::kInt4) return dot;
-  return _mm256_sub_epi32(add_neighbours(dot), _mm256_slli_epi32(broadcast4(rows.sums + block), 3));
+  if constexpr (!has_nibbles(kFormat)) return dot;
+  if constexpr (!has_fifth_bit(kFormat)) dot = add_neighbours(dot);
+  if constexpr (has_minimum(kFormat)) return dot;
+  return _mm256_sub_epi32(dot, _mm256_set1_epi32(offset_of(kFormat) * rows.sums[block]));
 }
 
 // Adds the products of a tile block and the blocks first, first + stride ... of kRows rows to acc, both halves of the
@@ -122,7 +134,12 @@ TACIT_INLINE __m256i finish_dot(__m256i dot, const QuantizedRows& rows, std::siz
 template <WeightFormat kFormat, std::uint32_t kRows>
 TACIT_INLINE void add_block(const std::uint8_t* tile_block, const QuantizedRows& rows, std::size_t first,
                             std::size_t stride, __m256 (*acc)[2]) {
-  constexpr std::uint32_t kSteps = value_bytes(kFormat) / 64;
+  constexpr std::uint32_t kSteps = has_nibbles(kFormat) ? kGroups / 2 : value_bytes(kFormat) / 64;
+  __m256i fifth[2] = {};
+  if constexpr (has_fifth_bit(kFormat)) {
+    fifth[0] = load256(tile_block + 256);
+    fifth[1] = load256(tile_block + 256 + 32);
+  }
   __m256i dot[kRows][2];
   for (auto& d : dot) d[0] = d[1] = _mm256_setzero_si256();
 #pragma GCC unroll 1
@@ -132,9 +149,10 @@ TACIT_INLINE void add_block(const std::uint8_t* tile_block, const QuantizedRows&
 #pragma GCC unroll 4
     for (std::uint32_t r = 0; r < kRows; ++r) {
       const std::uint8_t* x = activations<kFormat>(rows, first + r * stride) + 4 * step;
-      dot[r][0] = add_products<kFormat>(dot[r][0], low, x);
-      dot[r][1] = add_products<kFormat>(dot[r][1], high, x);
+      dot[r][0] = add_products<kFormat>(dot[r][0], low, fifth[0], x);
+      dot[r][1] = add_products<kFormat>(dot[r][1], high, fifth[1], x);
     }
+    for (__m256i& bits : fifth) bits = _mm256_srli_epi16(bits, 1);
   }
   const auto* scales = reinterpret_cast<const float*>(tile_block + value_bytes(kFormat));
 #pragma GCC unroll 4
@@ -143,6 +161,11 @@ TACIT_INLINE void add_block(const std::uint8_t* tile_block, const QuantizedRows&
     for (std::uint32_t half = 0; half < 2; ++half) {
       const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(rows.scales[block]), _mm256_load_ps(scales + half * kHalf));
       acc[r][half] = accumulate(acc[r][half], finish_dot<kFormat>(dot[r][half], rows, block), scale);
+      if constexpr (has_minimum(kFormat)) {
+        const __m256 minimum = _mm256_load_ps(scales + kTile + half * kHalf);
+        acc[r][half] = accumulate(acc[r][half], _mm256_set1_epi32(rows.sums[block]),
+                                  _mm256_mul_ps(_mm256_set1_ps(rows.scales[block]), minimum));
+      }
     }
   }
 }
