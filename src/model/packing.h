@@ -25,13 +25,9 @@ struct Linear {
 // Whether tensors of this type can be weights. `dequantize` (quants/dequantize.h) takes the same types.
 bool is_weight_type(gguf::TensorType type);
 
-// How weights of a type are held. Where it is exact, each packed weight is the very number that the file has; the other
-// types are dequantised to float, and those quantised again by blocks (spec/numeric.md, section 2).
-struct Packing {
-  kernels::WeightFormat format;
-  bool is_exact;
-};
-Packing packing_of(gguf::TensorType type);
+// How weights of a type are held. Every packed weight is the very number that the file has, except in kWide: float types
+// are quantised by blocks (spec/numeric.md, section 2).
+kernels::WeightFormat format_of(gguf::TensorType type);
 
 // Bytes of one row of a tensor: shape[0] elements.
 std::size_t row_bytes(const gguf::Tensor& tensor);
