@@ -106,7 +106,7 @@ void print_matmuls(const kernels::KernelList& list) {
 double engine_speed(const LoadedModel& loaded, const kernels::Kernels& kernels, std::uint32_t lane_count,
                     std::uint32_t chunk) {
   const Model& model = loaded.model;
-  const std::uint32_t window = loaded.default_window();
+  const std::uint32_t window = loaded.model.config.default_window();
   std::vector<LaneCache> caches;
   for (std::uint32_t i = 0; i < lane_count; ++i) caches.emplace_back(model.config, window, 64);
   Forward forward(model, kernels, window, nullptr);
@@ -154,10 +154,10 @@ int run() {
 #endif
   const kernels::KernelList list = kernels::available_kernels();
   print_matmuls(list);
-  std::printf("built-in model: %.2f M multiply-adds a token, window %u\n", multiply_adds / 1e6, loaded.default_window());
+  std::printf("built-in model: %.2f M multiply-adds a token, window %u\n", multiply_adds / 1e6, loaded.model.config.default_window());
   std::printf("%-10s %-28s %10s %10s %8s\n", "kernels", "work, one core", "tokens/s", "G mac/s", "of peak");
   for (std::uint32_t set = 0; set + 1 < list.count; ++set) {
-    const std::uint32_t lanes = loaded.default_lane_count(loaded.default_window()) / 2;
+    const std::uint32_t lanes = loaded.default_lane_count(loaded.model.config.default_window()) / 2;
     for (const auto& [name, lane_count, chunk] :
          {std::tuple{"encode: lanes x 16 steps", lanes, 16u}, std::tuple{"decode: lanes x 1 step", lanes, 1u},
           std::tuple{"decode: 1 lane", 1u, 1u}}) {

@@ -224,7 +224,7 @@ void report(tacit_result* result, const StreamResult& stream) {
 Status compress(Call& call, std::uint64_t total, const ByteSource& source, const ByteSink& sink, tacit_result* result) {
   TACIT_TRY(check_output_struct(result, "tacit_result"));
   if (call.options.window == 0) {
-    call.options.window = level_window(call.level, call.model->default_window());
+    call.options.window = level_window(call.level, call.model->model.config);
   }
   if (call.options.lane_count == 0) call.options.lane_count = call.model->default_lane_count(call.options.window);
   TACIT_ASSIGN(const StreamResult stream, compress_stream(*call.model, call.codec_options(total), source, sink));
@@ -531,7 +531,7 @@ tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* in
     value.multiply_add_count = loaded.model.multiply_adds_per_token();
     value.vocabulary_size = config.vocabulary_size;
     value.context_length = config.context_length;
-    value.default_window = loaded.default_window();
+    value.default_window = config.default_window();
     value.lane_bytes = Lockstep::lane_bytes(config, value.default_window);
     write_struct(info, value);
     return {};
@@ -714,7 +714,7 @@ tacit_status tacit_generate(const tacit_options* options, const tacit_sampler* s
     TACIT_ASSIGN(generation.sampler, sampler_settings(settings));
     generation.seed = settings.seed;
     generation.token_count = token_count;
-    generation.window = call.options.window != 0 ? call.options.window : call.model->default_window();
+    generation.window = call.options.window != 0 ? call.options.window : call.model->model.config.default_window();
     generation.stop_at_eos = stop_at_eos != 0;
     return generate(*call.model, *call.kernels, *call.pool, generation, span_of(prompt, prompt_bytes),
                     [&](ByteSpan text) {

@@ -25,6 +25,7 @@ inline constexpr std::uint32_t kPieceBytesMax = 4096;      // the longest pieces
 inline constexpr std::uint32_t kLayersMax = 1024;
 inline constexpr std::uint32_t kWidthMax = 1u << 20;  // of any matrix side but the vocabulary
 inline constexpr std::uint32_t kHeadsMax = 4096;
+inline constexpr std::uint32_t kExpertsMax = 4096;
 inline constexpr std::uint32_t kHeadDimMax = 1024;  // kernels keep one head on the stack
 inline constexpr std::uint32_t kContextMax = 1u << 24;
 

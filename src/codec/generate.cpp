@@ -61,7 +61,10 @@ Status sequence_logits(const Model& model, const kernels::Kernels& kernels, Thre
     return usage_error("token " + std::to_string(i) + ": found id " + std::to_string(ids[i]) + ", expected 0 to " +
                        std::to_string(model.config.vocabulary_size - 1));
   }
-  if (window == 0) window = std::max(static_cast<std::uint32_t>(ids.size()), limits::kWindowMin);
+  if (window == 0) {
+    window = std::max(static_cast<std::uint32_t>(ids.size()), model.config.default_window());
+    window = std::min(window, model.config.window_max());
+  }
   TACIT_TRY(SingleLane::check(model.config, window));
   SingleLane lane(model, kernels, pool, window);
   for (std::size_t begin = 0; begin < ids.size(); begin += kChunk) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/limits.h"
+#include "model/config.h"
 
 namespace tacit {
 
@@ -38,9 +39,9 @@ inline Level level_settings(std::uint32_t level) {
   return kLevels[level - 1];
 }
 
-// `default_window`: the model's.
-inline std::uint32_t level_window(const Level& level, std::uint32_t default_window) {
-  return std::clamp(default_window * level.window_quarters / 4, limits::kWindowMin, limits::kWindowMax);
+inline std::uint32_t level_window(const Level& level, const Config& config) {
+  const std::uint32_t window = config.default_window() * level.window_quarters / 4;
+  return std::clamp(window, limits::kWindowMin, std::max(config.window_max(), limits::kWindowMin));
 }
 
 }  // namespace tacit

@@ -9,7 +9,6 @@
 namespace tacit {
 namespace {
 
-constexpr std::uint32_t kDefaultWindowMax = 512;
 constexpr std::uint64_t kDefaultLanesMin = 8;
 constexpr std::uint64_t kDefaultLanesMax = 32;
 
@@ -60,10 +59,6 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::open(const std::string& path) 
 Status LoadedModel::require_tokenizer() const {
   if (tokenizer != nullptr) return {};
   return model_error(tokenizer_error);
-}
-
-std::uint32_t LoadedModel::default_window() const {
-  return std::clamp(model.config.context_length / 2, limits::kWindowMin, kDefaultWindowMax);
 }
 
 std::uint32_t LoadedModel::default_lane_count(std::uint32_t window) const {

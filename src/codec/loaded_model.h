@@ -33,9 +33,6 @@ struct LoadedModel {
 
   // Error kModel where there is no tokenizer.
   [[nodiscard]] Status require_tokenizer() const;
-  // Tokens of context that coding uses unless told otherwise: half of what the model was trained on, at most 512
-  // (docs/decisions/0002).
-  [[nodiscard]] std::uint32_t default_window() const;
   // Strips that a block is cut into unless told otherwise: so many that the caches of their lanes take as much memory
   // as the weights, from 8 to 32, and no more than limits::kCacheBytesMax in all. With fewer, weights are read too often; with more,
   // caches are (docs/decisions/0003).

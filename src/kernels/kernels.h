@@ -96,6 +96,7 @@ struct AttentionHead {
   const std::int8_t* values = nullptr;   // per block of 32 slots, per tile of 16 dimensions: byte (s/4)*64 + d*4 + s%4
   const float* value_scales = nullptr;   // [group of kValueGroup dimensions][slot]
   std::size_t value_scale_stride = 0;    // slots in the cache
+  const float* sink = nullptr;           // not null: the score, final, of one more value, which is zero
 };
 inline constexpr std::uint32_t kHeadDimMax = 1024;
 
@@ -130,13 +131,25 @@ struct Kernels {
 
   // out = (x * (1 / sqrt(mean of squares + epsilon))) * weight; 16 virtual lanes. `count` is the true width.
   void (*rms_norm)(const float* x, const float* weight, std::uint32_t count, float epsilon, float* out);
+  // out = (x - mean) * (1 / sqrt(mean of squares of that + epsilon)) * weight (+ bias, where that is not null).
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, std::uint32_t count, float epsilon,
+                     float* out);
   // out = silu(gate) * up.
   void (*swiglu)(const float* gate, const float* up, std::uint32_t count, float* out);
+  // out = gelu(gate) * up.
+  void (*geglu)(const float* gate, const float* up, std::uint32_t count, float* out);
+  // x = gelu(x).
+  void (*gelu)(float* x, std::uint32_t count);
+  // x = cap * tanh(x * (1 / cap)).
+  void (*soft_cap)(float* x, std::uint32_t count, float cap);
   // accumulator = accumulator + x.
   void (*add)(const float* x, std::uint32_t count, float* accumulator);
   // Rotates the pairs (2i, 2i+1), i < pair_count, of each of `head_count` heads of `head_dim` floats.
   void (*rotate_pairs)(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
                        const float* cosine, const float* sine);
+  // The same for the pairs (i, i + pair_count).
+  void (*rotate_halves)(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
+                        const float* cosine, const float* sine);
   // Softmax over the scores of the spans, then the weighted sum of the values, into out[value_dim]. Weights times
   // value scales are quantised per block of 32 slots to integers up to kAttentionMax.
   void (*attend)(const AttentionHead& head, float* out);

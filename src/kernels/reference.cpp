@@ -137,24 +137,63 @@ void rms_norm(const float* x, const float* weight, std::uint32_t count, float ep
   for (std::uint32_t i = 0; i < count; ++i) out[i] = (x[i] * scale) * weight[i];
 }
 
+void layer_norm(const float* x, const float* weight, const float* bias, std::uint32_t count, float epsilon,
+                float* out) {
+  float lanes[kLanes] = {};
+  for (std::uint32_t i = 0; i < count; ++i) lanes[i % kLanes] = lanes[i % kLanes] + x[i];
+  const float mean = fold(lanes) / static_cast<float>(count);
+  for (float& lane : lanes) lane = 0.0f;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    lanes[i % kLanes] = lanes[i % kLanes] + (x[i] - mean) * (x[i] - mean);
+  }
+  const float variance = fold(lanes) / static_cast<float>(count);
+  const float scale = 1.0f / std::sqrt(variance + epsilon);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    out[i] = ((x[i] - mean) * scale) * weight[i];
+    if (bias != nullptr) out[i] = out[i] + bias[i];
+  }
+}
+
 void swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
   for (std::uint32_t i = 0; i < count; ++i) out[i] = numeric::silu(gate[i]) * up[i];
+}
+
+void geglu(const float* gate, const float* up, std::uint32_t count, float* out) {
+  for (std::uint32_t i = 0; i < count; ++i) out[i] = numeric::gelu(gate[i]) * up[i];
+}
+
+void gelu(float* x, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) x[i] = numeric::gelu(x[i]);
+}
+
+void soft_cap(float* x, std::uint32_t count, float cap) {
+  const float inverse = 1.0f / cap;
+  for (std::uint32_t i = 0; i < count; ++i) x[i] = cap * numeric::tanh(x[i] * inverse);
 }
 
 void add(const float* x, std::uint32_t count, float* accumulator) {
   for (std::uint32_t i = 0; i < count; ++i) accumulator[i] = accumulator[i] + x[i];
 }
 
+void rotate(float& a, float& b, float cosine, float sine) {
+  const float rotated = a * cosine - b * sine;
+  b = a * sine + b * cosine;
+  a = rotated;
+}
+
 void rotate_pairs(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
                   const float* cosine, const float* sine) {
   for (std::uint32_t head = 0; head < head_count; ++head) {
     float* pairs = x + static_cast<std::size_t>(head) * head_dim;
-    for (std::uint32_t i = 0; i < pair_count; ++i) {
-      const float a = pairs[2 * i];
-      const float b = pairs[2 * i + 1];
-      pairs[2 * i] = a * cosine[i] - b * sine[i];
-      pairs[2 * i + 1] = a * sine[i] + b * cosine[i];
-    }
+    for (std::uint32_t i = 0; i < pair_count; ++i) rotate(pairs[2 * i], pairs[2 * i + 1], cosine[i], sine[i]);
+  }
+}
+
+void rotate_halves(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
+                   const float* cosine, const float* sine) {
+  for (std::uint32_t head = 0; head < head_count; ++head) {
+    float* halves = x + static_cast<std::size_t>(head) * head_dim;
+    for (std::uint32_t i = 0; i < pair_count; ++i) rotate(halves[i], halves[i + pair_count], cosine[i], sine[i]);
   }
 }
 
@@ -187,7 +226,8 @@ void attend(const AttentionHead& head, float* out) {
       if (score(head, s) > largest) largest = score(head, s);
     }
   }
-  const float maximum = largest * head.scale;
+  float maximum = largest * head.scale;
+  if (head.sink != nullptr && *head.sink > maximum) maximum = *head.sink;
   float lanes[kLanes] = {};
   for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = 0.0f;
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
@@ -203,7 +243,8 @@ void attend(const AttentionHead& head, float* out) {
       add_values(head, block, weights, out);
     }
   }
-  const float total = fold(lanes);
+  float total = fold(lanes);
+  if (head.sink != nullptr) total = total + numeric::exp(*head.sink - maximum);
   for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = out[d] / total;
 }
 
@@ -262,8 +303,9 @@ std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {
 }  // namespace
 
 const Kernels kReferenceKernels = {
-    "reference", quantize_narrow, quantize_wide, quantize_values, matmul,      rms_norm, swiglu,
-    add,         rotate_pairs,    attend,        frequencies,     mix,      collect, sum,
+    "reference",
+    quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, layer_norm, swiglu, geglu, gelu,
+    soft_cap, add, rotate_pairs, rotate_halves, attend, frequencies, mix, collect, sum,
 };
 
 }  // namespace tacit::kernels

@@ -192,6 +192,36 @@ void rms_norm(const float* x, const float* weight, std::uint32_t count, float ep
   for (std::uint32_t i = 0; i < count; i += kLanes) store_as(out + i, (load(x + i) * scale) * load(weight + i));
 }
 
+// x, with zero in the lanes whose number, first + lane, is no less than count.
+TACIT_INLINE Floats below(Floats x, std::uint32_t first, std::uint32_t count) {
+  const Ints number = kIota + static_cast<std::int32_t>(first);
+  return number < static_cast<std::int32_t>(count) ? x : Floats{};
+}
+
+void layer_norm(const float* x, const float* weight, const float* bias, std::uint32_t count, float epsilon,
+                float* out) {
+  Floats lanes[kVirtual] = {};
+  for (std::uint32_t i = 0; i < count; i += 16) {
+    for (std::uint32_t v = 0; v < kVirtual; ++v) lanes[v] = lanes[v] + load(x + i + v * kLanes);
+  }
+  const float mean = fold_virtual(lanes) / static_cast<float>(count);
+  for (Floats& lane : lanes) lane = Floats{};
+  for (std::uint32_t i = 0; i < count; i += 16) {
+    for (std::uint32_t v = 0; v < kVirtual; ++v) {
+      const std::uint32_t first = i + v * kLanes;
+      const Floats centred = below(load(x + first) - mean, first, count);
+      lanes[v] = lanes[v] + centred * centred;
+    }
+  }
+  const float variance = fold_virtual(lanes) / static_cast<float>(count);
+  const float scale = 1.0f / __builtin_sqrtf(variance + epsilon);
+  for (std::uint32_t i = 0; i < count; i += kLanes) {
+    Floats y = below(((load(x + i) - mean) * scale) * load(weight + i), i, count);
+    if (bias != nullptr) y = y + load(bias + i);
+    store_as(out + i, y);
+  }
+}
+
 void swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
   for (std::uint32_t i = 0; i < count; i += kLanes) {
     const Floats g = load(gate + i);
@@ -199,8 +229,39 @@ void swiglu(const float* gate, const float* up, std::uint32_t count, float* out)
   }
 }
 
+// numeric::gelu, lane by lane.
+TACIT_INLINE Floats gelu_lanes(Floats x) {
+  return x / (1.0f + exp_lanes(-(x * (numeric::kGeluLinear + numeric::kGeluCubic * (x * x)))));
+}
+
+void geglu(const float* gate, const float* up, std::uint32_t count, float* out) {
+  for (std::uint32_t i = 0; i < count; i += kLanes) store_as(out + i, gelu_lanes(load(gate + i)) * load(up + i));
+}
+
+void gelu(float* x, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; i += kLanes) store_as(x + i, gelu_lanes(load(x + i)));
+}
+
+void soft_cap(float* x, std::uint32_t count, float cap) {
+  const float inverse = 1.0f / cap;
+  for (std::uint32_t i = 0; i < count; i += kLanes) {
+    const Floats scaled = load(x + i) * inverse;
+    const Floats e = exp_lanes(-2.0f * floats_of(magnitudes(scaled)));  // numeric::tanh, lane by lane
+    const Ints sign = bits_of(scaled) & static_cast<std::int32_t>(0x80000000u);
+    store_as(x + i, cap * floats_of(bits_of((1.0f - e) / (1.0f + e)) | sign));
+  }
+}
+
 void add(const float* x, std::uint32_t count, float* accumulator) {
   for (std::uint32_t i = 0; i < count; i += kLanes) store_as(accumulator + i, load(accumulator + i) + load(x + i));
+}
+
+// A pair turned by an angle, or many.
+template <class T>
+TACIT_INLINE void rotate(T& a, T& b, T cosine, T sine) {
+  const T rotated = a * cosine - b * sine;
+  b = a * sine + b * cosine;
+  a = rotated;
 }
 
 void rotate_pairs(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
@@ -217,12 +278,24 @@ void rotate_pairs(float* x, std::uint32_t head_count, std::uint32_t head_dim, st
       const Floats product = exchange<1>(v, kLaneNumbers<kLanes>) * s;
       store_as(pairs + 2 * i, v * c + floats_of(bits_of(product) ^ sign));
     }
-    for (; i < pair_count; ++i) {
-      const float a = pairs[2 * i];
-      const float b = pairs[2 * i + 1];
-      pairs[2 * i] = a * cosine[i] - b * sine[i];
-      pairs[2 * i + 1] = a * sine[i] + b * cosine[i];
+    for (; i < pair_count; ++i) rotate(pairs[2 * i], pairs[2 * i + 1], cosine[i], sine[i]);
+  }
+}
+
+void rotate_halves(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
+                   const float* cosine, const float* sine) {
+  for (std::uint32_t head = 0; head < head_count; ++head) {
+    float* first = x + static_cast<std::size_t>(head) * head_dim;
+    float* second = first + pair_count;
+    std::uint32_t i = 0;
+    for (; i + kLanes <= pair_count; i += kLanes) {
+      Floats a = load(first + i);
+      Floats b = load(second + i);
+      rotate(a, b, load(cosine + i), load(sine + i));
+      store_as(first + i, a);
+      store_as(second + i, b);
     }
+    for (; i < pair_count; ++i) rotate(first[i], second[i], cosine[i], sine[i]);
   }
 }
 
@@ -265,7 +338,8 @@ void attend(const AttentionHead& head, float* out) {
       largest = (inside(head.spans[i], s) & (scores > largest)) ? scores : largest;
     }
   }
-  const float maximum = fold(largest, larger) * head.scale;
+  float maximum = fold(largest, larger) * head.scale;
+  if (head.sink != nullptr && *head.sink > maximum) maximum = *head.sink;
   Floats lanes[kVirtual] = {};
   float sums[kHeadDimMax];
   const std::uint32_t padded_dim = round_up(head.value_dim, kTile);
@@ -283,7 +357,8 @@ void attend(const AttentionHead& head, float* out) {
       add_values(head, block, weights, sums);
     }
   }
-  const float total = fold_virtual(lanes);
+  float total = fold_virtual(lanes);
+  if (head.sink != nullptr) total = total + exp_lanes(splat(*head.sink - maximum))[0];
   for (std::uint32_t d = 0; d < padded_dim; d += kLanes) store_as(sums + d, load(sums + d) / total);
   for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = sums[d];
 }

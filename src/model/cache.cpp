@@ -20,25 +20,38 @@ std::uint32_t block_count(std::uint32_t head_dim) { return kernels::round_up(hea
 
 }  // namespace
 
-std::uint32_t LaneCache::ring_size(std::uint32_t window, std::uint32_t chunk) {
-  return kernels::round_up(window + chunk, kBlock);
-}
-
-LaneCache::Layout LaneCache::layout(const Config& config, std::uint32_t slot_count) {
-  const std::size_t tile_count = slot_count / kTile;
-  const std::size_t group_count = kernels::round_up(config.value_dim, kValueGroup) / kValueGroup;
-  return {tile_count * block_count(config.head_dim) * kKeyBlockBytes,
-          static_cast<std::size_t>(slot_count) * kernels::round_up(config.value_dim, kTile),
-          group_count * slot_count * sizeof(float)};
+std::vector<LaneCache::Layer> LaneCache::lay_out(const Config& config, std::uint32_t window, std::uint32_t chunk,
+                                                 std::size_t& bytes) {
+  std::vector<Layer> layers;
+  bytes = 0;
+  for (const LayerConfig& shape : config.layers) {
+    const std::uint32_t attended = shape.window != 0 ? std::min(shape.window, window) : window;
+    Layer layer{};
+    layer.ring = kernels::round_up(attended + chunk, kBlock);
+    layer.offset = bytes;
+    const std::size_t slot_count = layer.ring + kBlock;
+    const std::size_t group_count = kernels::round_up(config.value_dim, kValueGroup) / kValueGroup;
+    layer.keys = slot_count / kTile * block_count(config.head_dim) * kKeyBlockBytes;
+    layer.values = slot_count * kernels::round_up(config.value_dim, kTile);
+    layer.value_scales = group_count * slot_count * sizeof(float);
+    bytes += layer.head_bytes() * shape.kv_head_count;
+    layers.push_back(layer);
+  }
+  return layers;
 }
 
 std::size_t LaneCache::bytes_needed(const Config& config, std::uint32_t window, std::uint32_t chunk) {
-  const std::size_t heads = static_cast<std::size_t>(config.layer_count) * config.kv_head_count;
-  return heads * layout(config, ring_size(window, chunk) + kBlock).total();
+  std::size_t bytes = 0;
+  lay_out(config, window, chunk, bytes);
+  return bytes;
 }
 
 std::string LaneCache::excess(const Config& config, std::uint32_t window, std::uint32_t chunk,
                               std::uint64_t lane_count) {
+  if (window > config.window_max()) {
+    return "window: found " + std::to_string(window) + ", expected at most " + std::to_string(config.window_max()) +
+           (config.learns_positions() ? ", the positions that the model has learned" : "");
+  }
   const std::uint64_t lane_bytes = bytes_needed(config, window, chunk);
   if (lane_count <= limits::kCacheBytesMax / lane_bytes) return {};
   return "window: found " + std::to_string(lane_count) + (lane_count == 1 ? " lane" : " lanes") + " of " +
@@ -47,21 +60,19 @@ std::string LaneCache::excess(const Config& config, std::uint32_t window, std::u
 }
 
 LaneCache::LaneCache(const Config& config, std::uint32_t window, std::uint32_t chunk)
-    : kv_head_count_(config.kv_head_count),
-      head_dim_(config.head_dim),
+    : head_dim_(config.head_dim),
       value_dim_(config.value_dim),
-      ring_(ring_size(window, chunk)),
-      layout_(layout(config, slot_count())),
-      storage_(bytes_needed(config, window, chunk)) {}
+      layers_(lay_out(config, window, chunk, bytes_)),
+      storage_(bytes_) {}
 
 void LaneCache::store(const kernels::Kernels& kernels, std::uint32_t layer, std::uint32_t kv_head,
                       std::uint32_t position, const float* key, const float* value) {
   std::uint8_t* head = storage_.data() + head_offset(layer, kv_head);
-  store_key(kernels, head, slot_of(position), key);
-  store_value(kernels, head, slot_of(position), value);
+  store_key(kernels, head, slot_of(layer, position), key);
+  store_value(kernels, layers_[layer], head, slot_of(layer, position), value);
   if (position != 0) return;
-  store_key(kernels, head, sink_slot(), key);
-  store_value(kernels, head, sink_slot(), value);
+  store_key(kernels, head, sink_slot(layer), key);
+  store_value(kernels, layers_[layer], head, sink_slot(layer), value);
 }
 
 void LaneCache::store_key(const kernels::Kernels& kernels, std::uint8_t* keys, std::uint32_t slot, const float* key) {
@@ -83,16 +94,17 @@ void LaneCache::store_key(const kernels::Kernels& kernels, std::uint8_t* keys, s
   }
 }
 
-void LaneCache::store_value(const kernels::Kernels& kernels, std::uint8_t* head, std::uint32_t slot,
-                            const float* value) {
-  auto* values = reinterpret_cast<std::int8_t*>(head + layout_.keys);
-  auto* scales = reinterpret_cast<float*>(head + layout_.keys + layout_.values);
+void LaneCache::store_value(const kernels::Kernels& kernels, const Layer& layer, std::uint8_t* head,
+                            std::uint32_t slot, const float* value) {
+  auto* values = reinterpret_cast<std::int8_t*>(head + layer.keys);
+  auto* scales = reinterpret_cast<float*>(head + layer.keys + layer.values);
+  const std::size_t slot_count = layer.ring + kBlock;
   const std::size_t block_bytes = static_cast<std::size_t>(kernels::round_up(value_dim_, kTile)) * kBlock;
   values += (slot / kBlock) * block_bytes + (slot % kBlock) / 4 * 64 + slot % 4;
   for (std::uint32_t first = 0; first < value_dim_; first += kValueGroup) {
     std::array<std::int8_t, kValueGroup> q;
     const std::uint32_t size = std::min(kValueGroup, value_dim_ - first);
-    scales[(first / kValueGroup) * slot_count() + slot] = kernels.quantize_values(value + first, size, q.data());
+    scales[(first / kValueGroup) * slot_count + slot] = kernels.quantize_values(value + first, size, q.data());
     for (std::uint32_t i = 0; i < size; ++i) {
       const std::uint32_t d = first + i;
       values[(d / kTile) * kTile * kBlock + (d % kTile) * 4] = q[i];
@@ -101,16 +113,17 @@ void LaneCache::store_value(const kernels::Kernels& kernels, std::uint8_t* head,
 }
 
 kernels::PackedMatrix LaneCache::keys(std::uint32_t layer, std::uint32_t kv_head) const {
-  return {storage_.data() + head_offset(layer, kv_head), slot_count(), block_count(head_dim_),
+  return {storage_.data() + head_offset(layer, kv_head), slot_count(layer), block_count(head_dim_),
           kernels::WeightFormat::kInt8};
 }
 
 const std::int8_t* LaneCache::values(std::uint32_t layer, std::uint32_t kv_head) const {
-  return reinterpret_cast<const std::int8_t*>(storage_.data() + head_offset(layer, kv_head) + layout_.keys);
+  return reinterpret_cast<const std::int8_t*>(storage_.data() + head_offset(layer, kv_head) + layers_[layer].keys);
 }
 
 const float* LaneCache::value_scales(std::uint32_t layer, std::uint32_t kv_head) const {
-  return reinterpret_cast<const float*>(storage_.data() + head_offset(layer, kv_head) + layout_.keys + layout_.values);
+  return reinterpret_cast<const float*>(storage_.data() + head_offset(layer, kv_head) + layers_[layer].keys +
+                                         layers_[layer].values);
 }
 
 }  // namespace tacit

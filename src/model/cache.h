@@ -2,13 +2,14 @@
 // What one lane remembers: the keys and values of the last positions of one text, in bounded memory, laid out so that
 // the attention scores of a query are one packed matrix product and the weighted sum of values another.
 //
-// Positions live in a ring of `ring` slots, slot = position mod ring, ring a multiple of 32 that holds the window and
-// the rows of one chunk. One more block of 32 slots behind the ring keeps position 0, the sink (spec/numeric.md,
-// section 6).
+// Positions live in a ring of slots, slot = position mod ring, the ring of a layer a multiple of 32 that holds what
+// the layer attends to and the rows of one chunk. One more block of 32 slots behind the ring keeps position 0, the sink
+// (spec/numeric.md, section 6).
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/aligned_buffer.h"
 #include "kernels/kernels.h"
@@ -24,10 +25,12 @@ class LaneCache {
   // Empty if the caches of `lane_count` lanes take no more than limits::kCacheBytesMax, else what is wrong with them.
   static std::string excess(const Config& config, std::uint32_t window, std::uint32_t chunk, std::uint64_t lane_count);
 
-  [[nodiscard]] std::uint32_t ring() const { return ring_; }
-  [[nodiscard]] std::uint32_t slot_count() const { return ring_ + kernels::kBlock; }
-  [[nodiscard]] std::uint32_t slot_of(std::uint32_t position) const { return position % ring_; }
-  [[nodiscard]] std::uint32_t sink_slot() const { return ring_; }
+  [[nodiscard]] std::uint32_t ring(std::uint32_t layer) const { return layers_[layer].ring; }
+  [[nodiscard]] std::uint32_t slot_count(std::uint32_t layer) const { return layers_[layer].ring + kernels::kBlock; }
+  [[nodiscard]] std::uint32_t slot_of(std::uint32_t layer, std::uint32_t position) const {
+    return position % layers_[layer].ring;
+  }
+  [[nodiscard]] std::uint32_t sink_slot(std::uint32_t layer) const { return layers_[layer].ring; }
 
   // Quantises and stores the rotated key and the value of one position of one head. `key` and `value` are head_dim
   // and value_dim floats.
@@ -40,25 +43,27 @@ class LaneCache {
   [[nodiscard]] const float* value_scales(std::uint32_t layer, std::uint32_t kv_head) const;
 
  private:
-  struct Layout {  // bytes of one head of one layer
-    std::size_t keys;
+  struct Layer {
+    std::uint32_t ring;
+    std::size_t offset;        // of its first head
+    std::size_t keys;          // bytes of one head's
     std::size_t values;
     std::size_t value_scales;
-    [[nodiscard]] std::size_t total() const { return keys + values + value_scales; }
+    [[nodiscard]] std::size_t head_bytes() const { return keys + values + value_scales; }
   };
-  static Layout layout(const Config& config, std::uint32_t slot_count);
-  static std::uint32_t ring_size(std::uint32_t window, std::uint32_t chunk);
+  static std::vector<Layer> lay_out(const Config& config, std::uint32_t window, std::uint32_t chunk,
+                                    std::size_t& bytes);
   [[nodiscard]] std::size_t head_offset(std::uint32_t layer, std::uint32_t kv_head) const {
-    return (static_cast<std::size_t>(layer) * kv_head_count_ + kv_head) * layout_.total();
+    return layers_[layer].offset + kv_head * layers_[layer].head_bytes();
   }
   void store_key(const kernels::Kernels& kernels, std::uint8_t* keys, std::uint32_t slot, const float* key);
-  void store_value(const kernels::Kernels& kernels, std::uint8_t* head, std::uint32_t slot, const float* value);
+  void store_value(const kernels::Kernels& kernels, const Layer& layer, std::uint8_t* head, std::uint32_t slot,
+                   const float* value);
 
-  std::uint32_t kv_head_count_;
   std::uint32_t head_dim_;
   std::uint32_t value_dim_;
-  std::uint32_t ring_;
-  Layout layout_;
+  std::size_t bytes_ = 0;
+  std::vector<Layer> layers_;
   AlignedBuffer storage_;
 };
 

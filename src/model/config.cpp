@@ -5,122 +5,63 @@
 #include <cmath>
 
 #include "base/limits.h"
-#include "numeric/double_math.h"
+#include "model/keys.h"
 
 namespace tacit {
 namespace {
 
-Error bad_model(const gguf::File& file, const std::string& field, const std::string& found,
-                const std::string& expected) {
-  return model_error(file.name() + ": " + field + ": found " + found + ", expected " + expected);
+std::string known_architectures() {
+  std::string names;
+  for (const Family& family : families()) {
+    if (!names.empty()) names += ", ";
+    names += family.architecture;
+  }
+  return names;
 }
 
-// Reads `<architecture>.name` keys.
-class Keys {
- public:
-  Keys(const gguf::File& file, std::string architecture) : file_(file), prefix_(std::move(architecture) + ".") {}
-
-  [[nodiscard]] Result<std::uint32_t> count(const char* name, std::uint32_t maximum) const {
-    TACIT_ASSIGN(const std::uint64_t value, file_.integer(prefix_ + name, 1, maximum));
-    return static_cast<std::uint32_t>(value);
-  }
-  [[nodiscard]] Result<std::uint32_t> count_or(const char* name, std::uint32_t fallback, std::uint32_t maximum) const {
-    TACIT_ASSIGN(const std::uint64_t value, file_.integer_or(prefix_ + name, fallback, 0, maximum));
-    return static_cast<std::uint32_t>(value);
-  }
-  [[nodiscard]] std::string key(const char* name) const { return prefix_ + name; }
-
- private:
-  const gguf::File& file_;
-  std::string prefix_;
-};
-
-// How rotary frequencies are stretched to a longer context than the model was first trained on.
-struct RopeScaling {
-  std::string_view type;  // "none", "linear", "yarn"
-  double factor = 1;
-  double original_context_length = 0;  // yarn
-};
-
-Result<RopeScaling> load_rope_scaling(const gguf::File& file, const Keys& keys, const Config& config) {
-  RopeScaling scaling;
-  TACIT_ASSIGN(const double legacy_factor, file.real_or(keys.key("rope.scale_linear"), 1.0));
-  TACIT_ASSIGN(scaling.factor, file.real_or(keys.key("rope.scaling.factor"), legacy_factor));
-  TACIT_ASSIGN(scaling.type, file.string_or(keys.key("rope.scaling.type"), "linear"));
-  TACIT_ASSIGN(const std::uint32_t original, keys.count_or("rope.scaling.original_context_length",
-                                                           config.context_length, limits::kContextMax));
-  scaling.original_context_length = original;
-  if (scaling.type != "none" && scaling.type != "linear" && scaling.type != "yarn") {
-    return bad_model(file, keys.key("rope.scaling.type"), "\"" + std::string(scaling.type) + "\"",
-                     "\"none\", \"linear\" or \"yarn\"");
-  }
-  // 0 is what some converters write for "no scaling".
-  if (scaling.type == "none" || scaling.factor == 0.0) scaling = {"none", 1.0, scaling.original_context_length};
-  if (!(scaling.factor > 0)) {
-    return bad_model(file, keys.key("rope.scaling.factor"), std::to_string(scaling.factor), "a positive number");
-  }
-  return scaling;
+Result<const Family*> load_family(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view architecture, file.string("general.architecture"));
+  if (const Family* family = find_family(architecture); family != nullptr) return family;
+  return bad_model(file, "general.architecture", "\"" + std::string(architecture) + "\"",
+                   "one of " + known_architectures());
 }
 
-// The share of pair `pair` that keeps its unstretched frequency under YaRN (arXiv 2309.00071, section 3.2, with its
-// beta 32 and 1): 1 for the fast pairs, 0 for the slow ones, a ramp between them.
-double yarn_unscaled_share(double pair, double base, const RopeScaling& scaling, std::uint32_t rope_dim) {
-  constexpr double kTwoPi = 6.283185307179586;
-  const auto pair_of_turns = [&](double turns) {  // the pair that turns so often within the original context
-    return rope_dim * numeric::log(scaling.original_context_length / (turns * kTwoPi)) / (2 * numeric::log(base));
-  };
-  const double low = std::max(0.0, std::floor(pair_of_turns(32.0)));
-  const double high = std::min(rope_dim - 1.0, std::ceil(pair_of_turns(1.0)));
-  return 1.0 - std::clamp((pair - low) / std::max(0.001, high - low), 0.0, 1.0);
-}
+Status load_sizes(const gguf::File& file, const Keys& keys, Config& config) {
+  TACIT_ASSIGN(config.layer_count, keys.count("block_count", limits::kLayersMax));
+  TACIT_ASSIGN(config.width, keys.count("embedding_length", limits::kWidthMax));
+  TACIT_ASSIGN(config.context_length, keys.count("context_length", limits::kContextMax));
+  const bool rms = config.family->norm == NormKind::kRms;
+  const std::string epsilon_key = keys.key(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon");
+  TACIT_ASSIGN(const double epsilon, file.real(epsilon_key));
+  if (!(epsilon > 0)) return bad_model(file, epsilon_key, std::to_string(epsilon), "a positive number");
+  config.norm_epsilon = static_cast<float>(epsilon);
 
-// The divisors of the optional tensor rope_freqs (Llama 3), one a pair; empty where there is none.
-Result<std::vector<double>> load_rope_divisors(const gguf::File& file, std::uint32_t pair_count) {
-  std::vector<double> divisors;
-  const gguf::Tensor* tensor = file.find_tensor("rope_freqs.weight");
-  if (tensor == nullptr) return divisors;
-  if (tensor->type->type != gguf::TensorType::kF32 || tensor->element_count() != pair_count) {
-    return bad_model(file, "rope_freqs.weight",
-                     std::string(tensor->type->name) + " with " + std::to_string(tensor->element_count()) + " elements",
-                     "F32 with " + std::to_string(pair_count));
+  const gguf::Tensor* embedding = file.find_tensor("token_embd.weight");
+  if (embedding == nullptr) return model_error(file.name() + ": tensor token_embd.weight is missing");
+  if (embedding->shape[1] > limits::kVocabularyMax) {
+    return bad_model(file, "token_embd.weight", std::to_string(embedding->shape[1]) + " rows",
+                     "at most " + std::to_string(limits::kVocabularyMax));
   }
-  for (std::uint32_t i = 0; i < pair_count; ++i) {
-    divisors.push_back(static_cast<double>(load_unaligned<float>(tensor->data.data() + 4 * i)));
-    if (!(divisors[i] >= 1e-3)) {
-      return bad_model(file, "rope_freqs.weight", std::to_string(divisors[i]), "at least 0.001");
-    }
-  }
-  return divisors;
-}
-
-Status load_rope(const gguf::File& file, const Keys& keys, Config& config) {
-  TACIT_ASSIGN(config.rope_dim, keys.count_or("rope.dimension_count", config.head_dim, config.head_dim));
-  if (config.rope_dim % 2 != 0) {
-    return bad_model(file, keys.key("rope.dimension_count"), std::to_string(config.rope_dim), "an even number");
-  }
-  TACIT_ASSIGN(const double base, file.real_or(keys.key("rope.freq_base"), 10000.0));
-  if (!(base > 1)) return bad_model(file, keys.key("rope.freq_base"), std::to_string(base), "a number above 1");
-  TACIT_ASSIGN(const RopeScaling scaling, load_rope_scaling(file, keys, config));
-  TACIT_ASSIGN(const std::vector<double> divisors, load_rope_divisors(file, config.rope_dim / 2));
-  const bool yarn = scaling.type == "yarn";
-  if (yarn) config.rope_magnitude = 1.0 + 0.1 * numeric::log(scaling.factor);
-  for (std::uint32_t i = 0; i < config.rope_dim / 2; ++i) {
-    double frequency = numeric::power(base, -2.0 * i / config.rope_dim);
-    if (!divisors.empty()) frequency /= divisors[i];
-    const double unscaled = yarn ? yarn_unscaled_share(i, base, scaling, config.rope_dim) : 0.0;
-    config.rope_frequencies.push_back(frequency * unscaled + frequency / scaling.factor * (1.0 - unscaled));
-  }
+  config.vocabulary_size = static_cast<std::uint32_t>(embedding->shape[1]);
   return {};
 }
 
 Status load_heads(const gguf::File& file, const Keys& keys, Config& config) {
-  TACIT_ASSIGN(config.head_count, keys.count("attention.head_count", limits::kHeadsMax));
-  TACIT_ASSIGN(config.kv_head_count, keys.count_or("attention.head_count_kv", config.head_count, config.head_count));
-  if (config.kv_head_count == 0 || config.head_count % config.kv_head_count != 0) {
-    return bad_model(file, keys.key("attention.head_count_kv"), std::to_string(config.kv_head_count),
-                     "a divisor of the " + std::to_string(config.head_count) + " query heads");
+  TACIT_ASSIGN(const std::vector<std::uint32_t> heads,
+               keys.per_layer("attention.head_count", config.layer_count, limits::kHeadsMax));
+  if (heads.empty()) return bad_model(file, keys.key("attention.head_count"), "nothing", "a number of heads");
+  TACIT_ASSIGN(std::vector<std::uint32_t> kv_heads,
+               keys.per_layer("attention.head_count_kv", config.layer_count, limits::kHeadsMax));
+  if (kv_heads.empty()) kv_heads = heads;
+  for (std::uint32_t layer = 0; layer < config.layer_count; ++layer) {
+    if (heads[layer] % kv_heads[layer] != 0) {
+      return bad_model(file, keys.key("attention.head_count_kv"), std::to_string(kv_heads[layer]),
+                       "a divisor of the " + std::to_string(heads[layer]) + " query heads");
+    }
+    config.layers[layer].head_count = heads[layer];
+    config.layers[layer].kv_head_count = kv_heads[layer];
   }
-  const std::uint32_t head_dim = config.width / config.head_count;
+  const std::uint32_t head_dim = config.width / heads[0];  // unless the file says otherwise
   TACIT_ASSIGN(config.head_dim, keys.count_or("attention.key_length", head_dim, limits::kHeadDimMax));
   TACIT_ASSIGN(config.value_dim, keys.count_or("attention.value_length", head_dim, limits::kHeadDimMax));
   if (config.head_dim == 0 || config.head_dim > limits::kHeadDimMax || config.value_dim == 0 ||
@@ -132,40 +73,148 @@ Status load_heads(const gguf::File& file, const Keys& keys, Config& config) {
   return {};
 }
 
+// Layers with a window: where the file says which, those; else all but every window_period-th.
+Status load_windows(const gguf::File& file, const Keys& keys, Config& config) {
+  std::uint32_t period = config.family->window_period;
+  if (period == 0) return {};
+  TACIT_ASSIGN(const std::uint32_t window, keys.count_or("attention.sliding_window", 0, limits::kContextMax));
+  if (window == 0) return {};
+  const char* pattern_key = "attention.sliding_window_pattern";
+  const gguf::Value* pattern = file.find(keys.key(pattern_key));
+  const auto* flags = pattern == nullptr ? nullptr : std::get_if<gguf::Array>(pattern);
+  if (flags != nullptr && (flags->element_type != gguf::ValueType::kBool || flags->count < config.layer_count)) {
+    return bad_model(file, keys.key(pattern_key), "an array of " + std::to_string(flags->count),
+                     "true or false for each of " + std::to_string(config.layer_count) + " layers");
+  }
+  if (flags == nullptr) {
+    TACIT_ASSIGN(period, keys.count_or(pattern_key, period, limits::kLayersMax));
+  }
+  for (std::uint32_t layer = 0; layer < config.layer_count; ++layer) {
+    const bool sees_all = flags != nullptr ? flags->integer(layer) == 0 : period != 0 && layer % period == period - 1;
+    if (!sees_all) config.layers[layer].window = window;
+  }
+  return {};
+}
+
+Status load_positions(const gguf::File& file, const Keys& keys, Config& config) {
+  const Family& family = *config.family;
+  if (family.positions == Positions::kAlibi) {
+    TACIT_ASSIGN(const double bias, keys.positive_or("attention.max_alibi_bias", family.alibi_bias));
+    config.alibi_bias = static_cast<float>(bias);
+  }
+  if (family.positions == Positions::kAlibi || family.positions == Positions::kLearned) return {};
+  const RopeSettings settings{config.head_dim, config.context_length};
+  TACIT_ASSIGN(Rope rope, load_rope(file, keys, settings));
+  config.ropes.push_back(std::move(rope));
+  const bool windows_differ = family.scaled_rope_outside_windows_only || family.window_rope_base != 0;
+  if (windows_differ) {
+    TACIT_ASSIGN(Rope unscaled, load_unscaled_rope(file, keys, settings, family.window_rope_base));
+    config.ropes.push_back(std::move(unscaled));
+  }
+  for (std::uint32_t i = 0; i < config.layer_count; ++i) {
+    LayerConfig& layer = config.layers[i];
+    const bool skipped = family.unrotated_period != 0 && (i + 1) % family.unrotated_period == 0;
+    layer.rotates = !skipped && !(family.rope_in_windows_only && layer.window == 0);
+    layer.rope = windows_differ && layer.window != 0 ? 1 : 0;
+  }
+  return {};
+}
+
+Status load_scales(const Keys& keys, Config& config) {
+  const Family& family = *config.family;
+  const auto read = [&](const char* name, double fallback, float& scale) -> Status {
+    TACIT_ASSIGN(const double value, keys.positive_or(name, fallback));
+    scale = static_cast<float>(value);
+    return {};
+  };
+  const double root_width = std::sqrt(static_cast<double>(config.width));
+  TACIT_TRY(read("embedding_scale", family.embedding_times_root_width ? root_width : 1.0, config.embedding_scale));
+  TACIT_TRY(read("residual_scale", 1.0, config.residual_scale));
+  TACIT_TRY(read("logit_scale", 1.0, config.logit_scale));
+  if (family.logits_divided) config.logit_scale = 1.0f / config.logit_scale;
+  TACIT_TRY(read("attn_logit_softcapping", family.attention_cap, config.attention_cap));
+  TACIT_TRY(read("final_logit_softcapping", family.logit_cap, config.logit_cap));
+  TACIT_TRY(read("attention.clamp_kqv", 0.0, config.qkv_clamp));
+
+  const bool by_width = family.root_width_layers != 0 && config.layer_count == family.root_width_layers;
+  const auto size = static_cast<float>(by_width ? config.width / config.layers[0].head_count : config.head_dim);
+  config.attention_scale = 1.0f / std::sqrt(size);
+  return read("attention.scale", static_cast<double>(config.attention_scale), config.attention_scale);
+}
+
+// The ffn width of an expert as its tensors have it: not every file states it. 0: there are none.
+std::uint32_t expert_width(const gguf::File& file, const Config& config) {
+  for (std::uint32_t layer = 0; layer < config.layer_count; ++layer) {
+    const gguf::Tensor* down = file.find_tensor("blk." + std::to_string(layer) + ".ffn_down_exps.weight");
+    if (down != nullptr && down->shape[0] <= limits::kWidthMax) return static_cast<std::uint32_t>(down->shape[0]);
+  }
+  return 0;
+}
+
+Status load_ffn(const gguf::File& file, const Keys& keys, Config& config) {
+  TACIT_ASSIGN(const std::vector<std::uint32_t> widths,
+               keys.per_layer("feed_forward_length", config.layer_count, limits::kWidthMax));
+  if (widths.empty()) return bad_model(file, keys.key("feed_forward_length"), "nothing", "a width");
+  for (std::uint32_t layer = 0; layer < config.layer_count; ++layer) config.layers[layer].ffn_width = widths[layer];
+  TACIT_ASSIGN(config.expert_count, keys.count_or("expert_count", 0, limits::kExpertsMax));
+  if (config.expert_count == 0) return {};
+  TACIT_ASSIGN(config.experts_used, keys.count("expert_used_count", config.expert_count));
+  TACIT_ASSIGN(config.expert_width, keys.count_or("expert_feed_forward_length", expert_width(file, config), limits::kWidthMax));
+  TACIT_ASSIGN(const double scale, keys.positive_or("expert_weights_scale", 1.0));
+  config.expert_scale = static_cast<float>(scale);
+  return {};
+}
+
+Status load_residual(const gguf::File& file, const Keys& keys, Config& config) {
+  switch (config.family->residual) {
+    case Residual::kSequential: break;
+    case Residual::kParallel: config.parallel = true; break;
+    case Residual::kParallelByKey: {
+      TACIT_ASSIGN(config.parallel, file.boolean_or(keys.key("use_parallel_residual"), true));
+      break;
+    }
+    case Residual::kParallelWithoutFfnNorm:
+      config.parallel = file.find_tensor("blk.0.ffn_norm.weight") == nullptr;
+      break;
+  }
+  return {};
+}
+
+template <class Member>
+std::uint32_t largest(const std::vector<LayerConfig>& layers, Member member) {
+  std::uint32_t result = 0;
+  for (const LayerConfig& layer : layers) result = std::max(result, layer.*member);
+  return result;
+}
+
 }  // namespace
 
 Result<Config> Config::load(const gguf::File& file) {
   Config config;
-  TACIT_ASSIGN(const std::string_view architecture, file.string("general.architecture"));
-  config.architecture = architecture;
-  if (architecture != "llama") {
-    return bad_model(file, "general.architecture", "\"" + config.architecture + "\"", "\"llama\"");
-  }
+  TACIT_ASSIGN(config.family, load_family(file));
+  config.architecture = config.family->architecture;
   const Keys keys(file, config.architecture);
-  TACIT_ASSIGN(const std::uint32_t expert_count, keys.count_or("expert_count", 0, limits::kWidthMax));
-  if (expert_count != 0) {
-    return bad_model(file, keys.key("expert_count"), std::to_string(expert_count), "0 (no mixture of experts)");
-  }
-  TACIT_ASSIGN(config.layer_count, keys.count("block_count", limits::kLayersMax));
-  TACIT_ASSIGN(config.width, keys.count("embedding_length", limits::kWidthMax));
-  TACIT_ASSIGN(config.ffn_width, keys.count("feed_forward_length", limits::kWidthMax));
-  TACIT_ASSIGN(config.context_length, keys.count("context_length", limits::kContextMax));
-  TACIT_ASSIGN(const double epsilon, file.real(keys.key("attention.layer_norm_rms_epsilon")));
-  if (!(epsilon > 0)) {
-    return bad_model(file, keys.key("attention.layer_norm_rms_epsilon"), std::to_string(epsilon), "a positive number");
-  }
-  config.norm_epsilon = static_cast<float>(epsilon);
+  TACIT_TRY(load_sizes(file, keys, config));
+  config.layers.resize(config.layer_count);
   TACIT_TRY(load_heads(file, keys, config));
-  TACIT_TRY(load_rope(file, keys, config));
-
-  const gguf::Tensor* embedding = file.find_tensor("token_embd.weight");
-  if (embedding == nullptr) return model_error(file.name() + ": tensor token_embd.weight is missing");
-  if (embedding->shape[1] > limits::kVocabularyMax) {
-    return bad_model(file, "token_embd.weight", std::to_string(embedding->shape[1]) + " rows",
-                     "at most " + std::to_string(limits::kVocabularyMax));
-  }
-  config.vocabulary_size = static_cast<std::uint32_t>(embedding->shape[1]);
+  TACIT_TRY(load_windows(file, keys, config));
+  TACIT_TRY(load_positions(file, keys, config));
+  TACIT_TRY(load_scales(keys, config));
+  TACIT_TRY(load_ffn(file, keys, config));
+  TACIT_TRY(load_residual(file, keys, config));
   return config;
 }
+
+std::uint32_t Config::default_window() const {
+  constexpr std::uint32_t kDefaultMax = 512;
+  if (learns_positions()) return std::min(context_length, 2 * kDefaultMax);
+  return std::clamp(context_length / 2, limits::kWindowMin, kDefaultMax);
+}
+
+std::uint32_t Config::window_max() const { return learns_positions() ? context_length : limits::kWindowMax; }
+
+std::uint32_t Config::heads_max() const { return largest(layers, &LayerConfig::head_count); }
+std::uint32_t Config::kv_heads_max() const { return largest(layers, &LayerConfig::kv_head_count); }
+std::uint32_t Config::ffn_width_max() const { return largest(layers, &LayerConfig::ffn_width); }
 
 }  // namespace tacit

@@ -1,34 +1,70 @@
 // SPDX-License-Identifier: MIT
-// The shape of a model, read from GGUF metadata and checked. Knows keys and their limits, not tensors' contents.
+// The shape of a model, read from GGUF metadata and checked: what its family (family.h) leaves open. Knows keys and
+// their limits, not tensors' contents.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "gguf/gguf.h"
+#include "model/family.h"
+#include "model/rope.h"
 
 namespace tacit {
 
-struct Config {
-  std::string architecture;  // "llama"
-  std::uint32_t layer_count = 0;
-  std::uint32_t width = 0;          // n_embd
+struct LayerConfig {
   std::uint32_t head_count = 0;     // query heads
   std::uint32_t kv_head_count = 0;  // key and value heads; head_count is a multiple of it
-  std::uint32_t head_dim = 0;       // of queries and keys
-  std::uint32_t value_dim = 0;      // of values
   std::uint32_t ffn_width = 0;
+  std::uint32_t window = 0;         // attends to so many positions, itself included; 0: to all
+  bool rotates = false;
+  std::uint32_t rope = 0;           // index into Config::ropes; where it rotates
+};
+
+struct Config {
+  const Family* family = nullptr;
+  std::string architecture;  // the family's name
+  std::uint32_t layer_count = 0;
+  std::uint32_t width = 0;      // n_embd
+  std::uint32_t head_dim = 0;   // of queries and keys
+  std::uint32_t value_dim = 0;  // of values
   std::uint32_t vocabulary_size = 0;
   std::uint32_t context_length = 0;  // as trained
   float norm_epsilon = 0;
-  std::uint32_t rope_dim = 0;             // leading dimensions of a head that rotate
-  std::vector<double> rope_frequencies;   // [rope_dim / 2] radians per position, scaling included
-  double rope_magnitude = 1;              // factor on the rotated pairs (YaRN)
+  bool parallel = false;  // attention and ffn read the same input
+  std::vector<LayerConfig> layers;
+  std::vector<Rope> ropes;
+
+  float embedding_scale = 1;
+  float residual_scale = 1;   // of what attention and ffn add
+  float attention_scale = 0;  // of the scores
+  float logit_scale = 1;
+  float attention_cap = 0;    // 0: none
+  float logit_cap = 0;        // 0: none
+  float qkv_clamp = 0;        // 0: none
+  float alibi_bias = 0;       // largest slope's exponent; 0: no ALiBi
+
+  std::uint32_t expert_count = 0;  // 0: no experts anywhere
+  std::uint32_t experts_used = 0;  // a token
+  std::uint32_t expert_width = 0;  // ffn width of one
+  float expert_scale = 1;          // of the weights of the chosen
 
   // Errors: kModel, naming file, key, found and expected.
   static Result<Config> load(const gguf::File& file);
+
+  // Tokens of context that coding uses unless told otherwise: half of what the model was trained on, at most 512
+  // (docs/decisions/0002); with learned positions, where texts start anew at the end of the window, all of it, at most
+  // 1024. And the most that can be asked for.
+  [[nodiscard]] std::uint32_t default_window() const;
+  [[nodiscard]] std::uint32_t window_max() const;
+
+  [[nodiscard]] bool learns_positions() const { return family->positions == Positions::kLearned; }
+  [[nodiscard]] std::uint32_t heads_max() const;     // over the layers
+  [[nodiscard]] std::uint32_t kv_heads_max() const;
+  [[nodiscard]] std::uint32_t ffn_width_max() const;
 };
 
 }  // namespace tacit

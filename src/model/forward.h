@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The forward pass over any batch of rows: one row is one position of one lane. Prefill is many rows of a lane, a
 // decoding step one row of each of many lanes; a row's bits depend on its lane's tokens alone, never on the batch.
-// Knows models and caches, not symbols or codes.
+// Knows models and caches, not symbols or codes. forward.cpp is a layer as the papers draw it, attention.cpp and
+// experts.cpp are two of its parts.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "kernels/kernels.h"
 #include "model/cache.h"
 #include "model/model.h"
+#include "model/row_matrix.h"
 
 namespace tacit {
 
@@ -21,44 +24,12 @@ struct Row {
   TokenId token = 0;
 };
 
-// Row-major floats whose rows are padded with zeros to a multiple of kBlock.
-class RowMatrix {
- public:
-  void resize(std::uint32_t row_count, std::uint32_t width);
-  [[nodiscard]] float* row(std::uint32_t r) { return data_.data() + r * stride_; }
-  [[nodiscard]] const float* row(std::uint32_t r) const { return data_.data() + r * stride_; }
-  [[nodiscard]] std::size_t stride() const { return stride_; }
-
- private:
-  std::vector<float> data_;
-  std::size_t stride_ = 0;
-};
-
-// Rows as the kernels multiply them, narrow or wide.
-class QuantizedMatrix {
- public:
-  void resize(std::uint32_t row_count, std::uint32_t width, bool wide);
-  void quantize(const kernels::Kernels& kernels, const float* x, std::uint32_t row);
-  // Quantises x into `row` and what that left of x, x - q * scale, into row + 1. Narrow only.
-  void quantize_with_residual(const kernels::Kernels& kernels, const float* x, std::uint32_t row);
-  [[nodiscard]] kernels::QuantizedRows rows(std::uint32_t first) const;
-
- private:
-  std::uint32_t width_ = 0;
-  std::uint32_t block_count_ = 0;
-  bool wide_ = false;
-  std::vector<std::int8_t> narrow_;
-  std::vector<std::int16_t> wide_values_;
-  std::vector<float> scales_;
-  std::vector<std::int32_t> sums_;
-  std::vector<float> residual_;
-};
-
 class Forward {
  public:
   // Positions attend to the last `window` positions: themselves, those before, and position 0 in the place of all
-  // that are further away. `pool` (may be null) shares out the work inside of each operation. The arguments must
-  // outlive the object, which is used by one thread at a time.
+  // that are further away (with learned positions the text starts anew every `window` of them instead). `pool` (may be
+  // null) shares out the work inside of each operation. The arguments must outlive the object, which is used by one
+  // thread at a time.
   Forward(const Model& model, const kernels::Kernels& kernels, std::uint32_t window, ThreadPool* pool);
 
   // Runs the rows through all layers. Rows of one lane stand together, positions ascending without a gap; the lane
@@ -76,46 +47,80 @@ class Forward {
     std::uint32_t end;
   };
 
+  // The sines and cosines of one of Config::ropes, by distinct position of the run. Entry 0 is the sink's distance.
+  struct Rotations {
+    const std::vector<double>* frequencies = nullptr;
+    double magnitude = 1;
+    std::vector<float> cosines;
+    std::vector<float> sines;
+
+    [[nodiscard]] std::size_t pair_count() const { return frequencies->size(); }
+    void set(std::uint32_t entry, std::uint32_t position);
+  };
+
+  // What a position attends to in one layer.
+  struct Reach {
+    std::uint32_t first;  // all from here to itself,
+    bool sink;            // and position 0
+  };
+
   void begin_run();
   void embed();
   void prepare_rotations();
-  void attention_block(std::uint32_t layer);
-  void ffn_block(std::uint32_t layer);
+  void layer(std::uint32_t layer);
+
+  // attention.cpp: from the current input into projected_.
+  void attention(std::uint32_t layer);
+  void clamp(RowMatrix& x, float limit) const;
+  void normalize_heads(const HeadNorm& norm, std::uint32_t head_count, RowMatrix& x);
   void rotate_and_store(std::uint32_t layer, std::uint32_t row);
+  void rotate(const Rotations& rotations, std::uint32_t entry, std::uint32_t head_count, float* x) const;
   void attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head);
   void score_band(const LaneRows& lane_rows, std::uint32_t layer, std::uint32_t kv_head, RowMatrix& scores);
   void score_sink(const LaneRows& lane_rows, std::uint32_t layer, std::uint32_t kv_head, RowMatrix& scores);
-  void quantize_queries(const LaneRows& lane_rows, const RowMatrix& queries, std::uint32_t kv_head,
-                        QuantizedMatrix& out);
-  void normalize(const RowMatrix& x, const std::vector<float>& weight);
+  void quantize_queries(const LaneRows& lane_rows, const RowMatrix& queries, std::uint32_t layer,
+                        std::uint32_t kv_head, QuantizedMatrix& out);
+  void bend_scores(std::uint32_t layer, std::uint32_t head, std::uint32_t position, kernels::AttentionHead& attention,
+                   float* scores, float* residual_scores) const;
+  [[nodiscard]] Reach reach(std::uint32_t layer, std::uint32_t position) const;
+
+  // experts.cpp: from the current input, which is `input`, into ffn_out_.
+  void mixture_of_experts(const LayerWeights& weights, const RowMatrix& input);
+  void run_expert(const Ffn& expert, std::uint32_t number, const RowMatrix& input);
+  void add_shared_experts(const LayerWeights& weights, const RowMatrix& input);
+
+  // The current input through one feed-forward network into `out`, for the first `row_count` rows.
+  void feed_forward(const Ffn& ffn, std::uint32_t row_count, RowMatrix& out);
+  void activate(const Ffn& ffn, std::uint32_t row_count);
+
+  // Each row of x into the same row of out, which may be x.
+  void normalize(const Norm& norm, const RowMatrix& x, RowMatrix& out);
+  void normalize_row(const Norm& norm, const float* x, std::uint32_t width, float* out) const;
   // The input of the multiply calls that follow; each quantised form of it is made when first needed.
-  void set_input(const RowMatrix& x, std::uint32_t width);
+  void set_input(const RowMatrix& x, std::uint32_t row_count);
   const QuantizedMatrix& input_as(kernels::WeightFormat format);
   void multiply(const Linear& linear, RowMatrix& out);
-  void add_to_residual(const RowMatrix& x);
+  void add_to_residual(RowMatrix& x);
   // body(0) to body(count - 1), shared out among the pool's threads where all of it is `work` multiply-adds or so and
   // that is enough to pay for their meeting.
   void for_each(std::uint32_t count, std::uint64_t work, const std::function<void(std::uint32_t)>& body);
-
-  [[nodiscard]] const float* cosine(std::uint32_t rotation) const { return cosines_.data() + rotation * pair_count_; }
-  [[nodiscard]] const float* sine(std::uint32_t rotation) const { return sines_.data() + rotation * pair_count_; }
-  void set_rotation(std::uint32_t rotation, std::uint32_t position);
+  [[nodiscard]] std::uint32_t row_count() const { return static_cast<std::uint32_t>(rows_.size()); }
 
   const Model& model_;
   const Config& config_;
   const kernels::Kernels& kernels_;
   const std::uint32_t window_;
-  const std::uint32_t pair_count_;
   ThreadPool* pool_;
 
   std::span<const Row> rows_;
   std::vector<LaneRows> lane_rows_;
-  std::vector<std::uint32_t> rotation_of_row_;  // index into cosines_ and sines_; entry 0 is the sink's distance
-  std::vector<float> cosines_;
-  std::vector<float> sines_;
+  std::vector<std::uint32_t> rotation_of_row_;
+  std::vector<Rotations> rotations_;  // one for each of Config::ropes
+  std::vector<float> alibi_slopes_;   // one a head; empty: none
 
   RowMatrix residual_;     // [rows, width]
   RowMatrix normalized_;   // [rows, width]
+  RowMatrix ffn_normalized_;  // [rows, width] where attention and ffn run side by side
   RowMatrix query_;        // [rows, head_count * head_dim], at their own rotation
   RowMatrix sink_query_;   // the same at the sink's distance
   RowMatrix key_;          // [rows, kv_head_count * head_dim]
@@ -124,13 +129,29 @@ class Forward {
   RowMatrix projected_;    // [rows, width]
   RowMatrix gate_;         // [rows, ffn_width]
   RowMatrix up_;           // [rows, ffn_width]
+  RowMatrix ffn_out_;      // [rows, width]
   const RowMatrix* input_ = nullptr;
-  std::uint32_t input_width_ = 0;
+  std::uint32_t input_rows_ = 0;
   QuantizedMatrix narrow_input_;
   QuantizedMatrix wide_input_;
   bool narrow_ready_ = false;
   bool wide_ready_ = false;
   QuantizedMatrix output_input_;  // of the rows whose logits are asked for
+
+  // Of experts.cpp.
+  struct Choice {
+    std::uint32_t row;
+    float weight;
+  };
+  RowMatrix router_;      // [rows, expert_count]
+  RowMatrix expert_in_;   // [rows of one expert, width]
+  RowMatrix expert_out_;  // the same
+  std::vector<std::vector<Choice>> choices_;  // by expert, rows ascending
 };
+
+// An element of a row that is normalised, rotated or quantised takes about as long as so many multiply-adds.
+inline std::uint64_t row_work(std::uint32_t row_count, std::uint32_t width) {
+  return std::uint64_t{16} * row_count * width;
+}
 
 }  // namespace tacit

@@ -22,12 +22,8 @@ struct Model {
     return model;
   }
 
-  [[nodiscard]] std::uint64_t multiply_adds_per_token() const {
-    const Config& c = config;
-    const std::uint64_t attention = std::uint64_t{c.width} * (c.head_count + c.kv_head_count) * (c.head_dim + c.value_dim);
-    const std::uint64_t ffn = std::uint64_t{3} * c.width * c.ffn_width;
-    return c.layer_count * (attention + ffn) + std::uint64_t{c.width} * c.vocabulary_size;
-  }
+  // Of linear layers, as many experts as a token uses counted; attention's own products are left out.
+  [[nodiscard]] std::uint64_t multiply_adds_per_token() const;
 };
 
 }  // namespace tacit

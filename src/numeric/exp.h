@@ -40,4 +40,19 @@ inline float exp(float x) {
 // x * sigmoid(x), the activation of SwiGLU.
 inline float silu(float x) { return x / (1.0f + exp(-x)); }
 
+inline float sigmoid(float x) { return 1.0f / (1.0f + exp(-x)); }
+
+// GELU by its tanh form (arXiv 1606.08415), x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), which is x times
+// the sigmoid of twice the tanh's argument.
+inline constexpr float kGeluLinear = 0x1.988454p+0f;  // 2 sqrt(2 / pi)
+inline constexpr float kGeluCubic = 0x1.2444f2p-4f;   // that times 0.044715
+inline float gelu(float x) { return x / (1.0f + exp(-(x * (kGeluLinear + kGeluCubic * (x * x))))); }
+
+inline float tanh(float x) {
+  const float magnitude = std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) & 0x7fffffffu);
+  const float e = exp(-2.0f * magnitude);
+  const float t = (1.0f - e) / (1.0f + e);
+  return std::bit_cast<float>(std::bit_cast<std::uint32_t>(t) | (std::bit_cast<std::uint32_t>(x) & 0x80000000u));
+}
+
 }  // namespace tacit::numeric

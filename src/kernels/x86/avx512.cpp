@@ -191,8 +191,9 @@ void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uin
 namespace tacit::kernels {
 
 const Kernels kAvx512Kernels = {
-    "avx512", quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, swiglu,
-    add,      rotate_pairs,    attend,        frequencies,     mix,      collect, sum,
+    "avx512",
+    quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, layer_norm, swiglu, geglu, gelu,
+    soft_cap, add, rotate_pairs, rotate_halves, attend, frequencies, mix, collect, sum,
 };
 
 }  // namespace tacit::kernels
