@@ -6,10 +6,12 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <tuple>
 #include <vector>
 
 #include "api/builtin_model.h"
+#include "base/aligned_buffer.h"
 #include "kernels/kernels.h"
 #include "model/forward.h"
 #include "predict/frequencies.h"
@@ -66,6 +68,40 @@ double int8_peak() {
 }
 #endif
 
+// Multiply-adds a second of one matrix product, with weights of any bits that stay in the second-level cache.
+double matmul_speed(const kernels::Kernels& kernels, kernels::WeightFormat format, std::uint32_t row_count) {
+  constexpr std::uint32_t kWidth = 1024, kOutputs = 512, kBlocks = kWidth / kernels::kBlock;
+  kernels::PackedMatrix matrix{nullptr, kOutputs, kBlocks, format};
+  AlignedBuffer weights(matrix.tile_count() * kBlocks * kernels::tile_block_bytes(format));
+  std::fill_n(weights.data(), weights.size(), std::uint8_t{9});  // as a float, 9-bytes are an ordinary one
+  matrix.data = weights.data();
+  const std::vector<std::int8_t> narrow(row_count * kWidth, 3);
+  const std::vector<std::int16_t> wide(row_count * kWidth, 3);
+  const std::vector<float> scales(row_count * kBlocks, 1.0f);
+  const std::vector<std::int32_t> sums(row_count * kBlocks, 3 * kernels::kBlock);
+  std::vector<float> out(row_count * kOutputs);
+  const double time = best_of(20, [&] {
+    for (int i = 0; i < 10; ++i) {
+      kernels.matmul(matrix, 0, matrix.tile_count(), {narrow.data(), wide.data(), scales.data(), sums.data()}, row_count,
+                     out.data(), kOutputs);
+    }
+  });
+  return 10.0 * kWidth * kOutputs * row_count / time;
+}
+
+void print_matmuls(const kernels::KernelList& list) {
+  std::printf("%-10s %-28s %10s %10s\n", "kernels", "G mac/s of one product", "1 row", "32 rows");
+  for (std::uint32_t set = 0; set + 1 < list.count; ++set) {
+    for (const kernels::FormatTraits& format : kernels::kWeightFormats) {
+      const std::string name = std::to_string(format.bits) + " bits" + (format.part_count == 2 ? ", halves" : "") +
+                               (format.has_minimum ? ", minimum" : "");
+      std::printf("%-10s %-28s %10.1f %10.1f\n", list.sets[set]->name, name.c_str(),
+                  matmul_speed(*list.sets[set], format.format, 1) / 1e9,
+                  matmul_speed(*list.sets[set], format.format, 32) / 1e9);
+    }
+  }
+}
+
 // Tokens a second of forward pass, logits and frequencies, in steady state (the window is full).
 double engine_speed(const LoadedModel& loaded, const kernels::Kernels& kernels, std::uint32_t lane_count,
                     std::uint32_t chunk) {
@@ -116,9 +152,10 @@ int run() {
     std::printf("int8 peak, one core: %.1f G multiply-adds/s\n", peak / 1e9);
   }
 #endif
+  const kernels::KernelList list = kernels::available_kernels();
+  print_matmuls(list);
   std::printf("built-in model: %.2f M multiply-adds a token, window %u\n", multiply_adds / 1e6, loaded.model.config.default_window());
   std::printf("%-10s %-28s %10s %10s %8s\n", "kernels", "work, one core", "tokens/s", "G mac/s", "of peak");
-  const kernels::KernelList list = kernels::available_kernels();
   for (std::uint32_t set = 0; set + 1 < list.count; ++set) {
     const std::uint32_t lanes = loaded.default_lane_count(loaded.model.config.default_window()) / 2;
     for (const auto& [name, lane_count, chunk] :

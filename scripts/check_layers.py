@@ -11,13 +11,14 @@ MAY_INCLUDE = {
     "numeric": {"base"},
     "kernels": {"base", "numeric"},
     "gguf": {"base"},
+    "quants": {"base", "numeric", "gguf"},
     "tokenizer": {"base", "gguf"},
-    "model": {"base", "numeric", "kernels", "gguf"},
+    "model": {"base", "numeric", "kernels", "gguf", "quants"},
     "predict": {"base", "numeric", "kernels"},
     "coder": {"base"},
     "ingest": {"base"},
     "archive": {"base"},
-    "codec": {"base", "numeric", "kernels", "gguf", "tokenizer", "model", "predict", "coder", "ingest", "archive"},
+    "codec": {"base", "numeric", "kernels", "gguf", "quants", "tokenizer", "model", "predict", "coder", "ingest", "archive"},
     "api": {"base", "kernels", "archive", "codec"},
 }
 # Transcendental functions of the C library differ between machines; only numeric/ has any.

@@ -251,6 +251,40 @@ TEST(Forward, StaysCloseToFloatOnKitModelsAlsoBeyondTheWindow) {
   }
 }
 
+TEST(Forward, GivesTheSameBitsForQuantisedKitModels) {
+  TACIT_NEEDS_SHARED("conformance/quants");
+  for (const char* name : {"Q2_K", "NVFP4"}) {  // the first has Q3_K, Q4_K and Q6_K as well
+    const OwnedModel owned(read_file(test::shared_data_path(std::string("conformance/quants/") + name + ".gguf")));
+    expect_same_bits_everywhere(owned.model, 8, 12);
+  }
+}
+
+// Nothing but the activations is rounded: a type costs no more than the next one.
+TEST(Forward, StaysCloseToFloatForEveryTensorType) {
+  TACIT_NEEDS_SHARED("conformance/quants");
+  const auto folder = test::shared_data_path("conformance/quants");
+  const auto tokens =
+      nlohmann::json::parse(std::ifstream(folder / "tokens.json")).at("tokens").get<std::vector<TokenId>>();
+  const auto paths = test::shared_files("conformance/quants", ".gguf");
+  for (const auto& path : paths) {
+    const OwnedModel owned(read_file(path));
+    const std::uint32_t vocabulary_size = owned.model.config.vocabulary_size;
+    const ByteVector reference = read_file((folder / path.stem()).string() + ".logits_dequant.f32");
+    const auto found = run_lanes(owned.model, {kernels::find_kernels(""), 1, 1, 64, 256}, {tokens})[0];
+    ASSERT_EQ(reference.size(), tokens.size() * vocabulary_size * sizeof(float)) << path;
+    double total = 0;
+    for (std::size_t p = 0; p < tokens.size(); ++p) {
+      std::vector<double> expected(vocabulary_size);
+      for (std::size_t i = 0; i < vocabulary_size; ++i) {
+        expected[i] = load_unaligned<float>(reference.data() + 4 * (p * vocabulary_size + i));
+      }
+      total += divergence(expected, found.data() + p * vocabulary_size);
+    }
+    EXPECT_LT(total / static_cast<double>(tokens.size()), 0.0045) << path;
+  }
+  EXPECT_EQ(paths.size(), 25u);
+}
+
 constexpr const char* kText =
     "To keep a loaf of bread fresh for a few days, let it cool down fully before you wrap it. Warm bread gives off "
     "steam, and steam makes the crust soft. A paper bag is good for the first day; after that, a clean cloth or a "

@@ -137,16 +137,16 @@ void fill_weights(PackedMatrix& matrix, std::uint8_t* data, Random& random) {
         std::memcpy(block + j, &value, 2);
       }
     }
-    for (std::uint32_t o = 0; o < kTile; ++o) {
-      const float scale = normal(random) * 0.01f;
-      std::memcpy(block + value_bytes(matrix.format) + 4 * o, &scale, 4);
+    for (std::size_t j = value_bytes(matrix.format); j < tile_block_bytes(matrix.format); j += 4) {
+      const float factor = normal(random) * 0.01f;
+      std::memcpy(block + j, &factor, 4);
     }
   }
 }
 
 TEST_P(EveryKernelSet, MultipliesLikeTheReference) {
   Random random(3);
-  for (const WeightFormat format : {WeightFormat::kInt8, WeightFormat::kInt4, WeightFormat::kWide}) {
+  for (const auto& [format, bits, offset, part_count, has_minimum] : kWeightFormats) {
     for (std::uint32_t row_count = 1; row_count <= 19; ++row_count) {
       const std::uint32_t width = 1 + random() % 200;
       PackedMatrix matrix{nullptr, 1 + static_cast<std::uint32_t>(random() % 50), round_up(width, kBlock) / kBlock,
@@ -172,7 +172,7 @@ TEST_P(EveryKernelSet, MultipliesLikeTheReference) {
       const std::uint32_t cut = matrix.tile_count() / 2;  // a product may be cut between tiles
       set().matmul(matrix, cut, matrix.tile_count(), rows, row_count, out[1].data(), stride);
       set().matmul(matrix, 0, cut, rows, row_count, out[1].data(), stride);
-      EXPECT_TRUE(same_bits(out[0], out[1])) << "format " << static_cast<int>(format) << ", rows " << row_count;
+      EXPECT_TRUE(same_bits(out[0], out[1])) << bits << " bits, " << part_count << " parts, rows " << row_count;
     }
   }
 }

@@ -24,17 +24,37 @@ inline constexpr std::uint32_t round_up(std::uint32_t value, std::uint32_t multi
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// How the weights of a matrix are held. The activations that meet kWide are wide (int16), the others narrow (int8).
+// How the weights of a matrix are held: weight = scale * (number - offset), plus the minimum where there is one. Scale and
+// minimum belong to one output and a part of a block: all of it, or each half. The activations that meet kWide are wide
+// (int16), the others narrow (int8).
 enum class WeightFormat : std::uint8_t {
-  kInt8,  // weight = scale * (byte - 128)
-  kInt4,  // weight = scale * (nibble - 8)
-  kWide,  // weight = scale * int16 in [-kWideMax, kWideMax]
+  kInt4, kInt4Minimum, kInt4Halves, kInt4HalvesMinimum, kInt5, kInt5Minimum, kInt5Halves, kInt8, kInt8Halves,
+  kWide,  // int16 in [-kWideMax, kWideMax]
 };
+struct FormatTraits {
+  WeightFormat format;
+  std::uint32_t bits;
+  std::int32_t offset;
+  std::uint32_t part_count;
+  bool has_minimum;
+};
+inline constexpr FormatTraits kWeightFormats[] = {
+    {WeightFormat::kInt4, 4, 8, 1, false},        {WeightFormat::kInt4Minimum, 4, 0, 1, true},
+    {WeightFormat::kInt4Halves, 4, 8, 2, false},  {WeightFormat::kInt4HalvesMinimum, 4, 0, 2, true},
+    {WeightFormat::kInt5, 5, 16, 1, false},       {WeightFormat::kInt5Minimum, 5, 0, 1, true},
+    {WeightFormat::kInt5Halves, 5, 16, 2, false}, {WeightFormat::kInt8, 8, 128, 1, false},
+    {WeightFormat::kInt8Halves, 8, 128, 2, false}, {WeightFormat::kWide, 16, 0, 1, false},
+};
+inline constexpr const FormatTraits& traits(WeightFormat format) {
+  return kWeightFormats[static_cast<std::size_t>(format)];
+}
 
-// A matrix packed for the kernels: for each tile of kTile outputs, for each block of kBlock inputs, the values and
-// then kTile float scales. Values of one tile block, where k is the input within the block and o the output within
-// the tile:  kInt8 byte (k/4)*64 + o*4 + k%4;  kInt4 the same byte index taken mod 256, low nibble for k < 16, high
-// nibble for the others;  kWide int16 (k/2)*32 + o*2 + k%2.  Outputs and inputs beyond the matrix are zero weights.
+// A matrix packed for the kernels: for each tile of kTile outputs, for each block of kBlock inputs, the values, then
+// for each part kTile float scales, then for each part kTile float minimums where the format has them. Values of one tile
+// block, where k is the input within the block and o the output within the tile:  8 bits byte (k/4)*64 + o*4 + k%4;  4
+// and 5 bits the same byte index taken mod 256, low nibble for k < 16, high nibble for the others, and the fifth bit is
+// bit k/4 of byte 256 + o*4 + k%4;  16 bits int16 (k/2)*32 + o*2 + k%2.  Outputs and inputs beyond the matrix add zero:
+// their scales and minimums, or the activations that meet them, are zero.
 struct PackedMatrix {
   const std::uint8_t* data = nullptr;  // 64-byte aligned
   std::uint32_t output_count = 0;
@@ -45,10 +65,10 @@ struct PackedMatrix {
 };
 
 inline constexpr std::size_t kScaleBytes = kTile * sizeof(float);
-inline constexpr std::size_t value_bytes(WeightFormat format) {
-  return format == WeightFormat::kInt4 ? 256 : format == WeightFormat::kInt8 ? 512 : 1024;
+inline constexpr std::size_t value_bytes(WeightFormat format) { return traits(format).bits * kBlock * kTile / 8; }
+inline constexpr std::size_t tile_block_bytes(WeightFormat format) {
+  return value_bytes(format) + traits(format).part_count * (traits(format).has_minimum ? 2 : 1) * kScaleBytes;
 }
-inline constexpr std::size_t tile_block_bytes(WeightFormat format) { return value_bytes(format) + kScaleBytes; }
 
 // Quantised activations: per row block_count blocks. `narrow` or `wide` is set, as the weights need it.
 struct QuantizedRows {
@@ -103,8 +123,9 @@ struct Kernels {
   // The same rule with one scale for `count` <= kValueGroup floats. Returns the scale.
   float (*quantize_values)(const float* x, std::uint32_t count, std::int8_t* q);
 
-  // out[row * out_stride + tile * kTile + o] for the tiles [first_tile, end_tile): per output the blocks ascending,
-  // acc = acc + float(dot) * (scale_x * scale_w), dot exact in int32.
+  // out[row * out_stride + tile * kTile + o] for the tiles [first_tile, end_tile): per output the blocks ascending and
+  // in a block its parts, acc = acc + float(dot) * (scale_x * scale_w), dot exact in int32; then, where the format has
+  // minimums, acc = acc + float(sum of the part's activations) * (scale_x * minimum_w).
   void (*matmul)(const PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t end_tile,
                  const QuantizedRows& rows, std::uint32_t row_count, float* out, std::size_t out_stride);
 

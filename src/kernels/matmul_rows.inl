@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How a matrix product is cut into calls of matmul_rows<format, rows, tiles>, which the including file has defined
 // together with kRowsMax, 4 or 8. A tile of weights stays in the first-level cache while all rows pass it.
+#include <iterator>
 
 namespace tacit::kernels {
 namespace {
@@ -48,16 +49,19 @@ void matmul_format(const PackedMatrix& weights, std::uint32_t first_tile, std::u
   }
 }
 
+// [format], in the order of kWeightFormats.
+constexpr decltype(&matmul_format<WeightFormat::kWide>) kMatmuls[] = {
+    matmul_format<WeightFormat::kInt4>,       matmul_format<WeightFormat::kInt4Minimum>,
+    matmul_format<WeightFormat::kInt4Halves>, matmul_format<WeightFormat::kInt4HalvesMinimum>,
+    matmul_format<WeightFormat::kInt5>,       matmul_format<WeightFormat::kInt5Minimum>,
+    matmul_format<WeightFormat::kInt5Halves>, matmul_format<WeightFormat::kInt8>,
+    matmul_format<WeightFormat::kInt8Halves>, matmul_format<WeightFormat::kWide>,
+};
+static_assert(std::size(kMatmuls) == std::size(kWeightFormats));
+
 void matmul(const PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t end_tile, const QuantizedRows& rows,
             std::uint32_t row_count, float* out, std::size_t out_stride) {
-  switch (weights.format) {
-    case WeightFormat::kInt8:
-      return matmul_format<WeightFormat::kInt8>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
-    case WeightFormat::kInt4:
-      return matmul_format<WeightFormat::kInt4>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
-    case WeightFormat::kWide:
-      return matmul_format<WeightFormat::kWide>(weights, first_tile, end_tile, rows, row_count, out, out_stride);
-  }
+  kMatmuls[static_cast<std::size_t>(weights.format)](weights, first_tile, end_tile, rows, row_count, out, out_stride);
 }
 
 }  // namespace

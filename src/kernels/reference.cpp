@@ -70,32 +70,45 @@ float quantize_values(const float* x, std::uint32_t count, std::int8_t* q) {
 }
 
 // Weight `k` of output `o` in a tile block, as an integer.
-std::int32_t weight(const std::uint8_t* tile_block, WeightFormat format, std::uint32_t o, std::uint32_t k) {
-  const std::uint32_t byte = (k / 4) * 64 + o * 4 + k % 4;
-  switch (format) {
-    case WeightFormat::kInt8: return tile_block[byte] - 128;
-    case WeightFormat::kInt4: return ((tile_block[byte % 256] >> (k < 16 ? 0 : 4)) & 15) - 8;
-    case WeightFormat::kWide: break;
+std::int32_t weight(const std::uint8_t* tile_block, const FormatTraits& format, std::uint32_t o, std::uint32_t k) {
+  if (format.bits == 16) {
+    std::int16_t value;
+    std::memcpy(&value, tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), sizeof(value));
+    return value;
   }
-  std::int16_t value;
-  std::memcpy(&value, tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), sizeof(value));
+  const std::uint32_t byte = (k / 4) * 64 + o * 4 + k % 4;
+  if (format.bits == 8) return tile_block[byte] - format.offset;
+  const int nibble = (tile_block[byte % 256] >> (k < 16 ? 0 : 4)) & 15;
+  const int fifth = format.bits == 5 ? (tile_block[256 + byte % 64] >> (k / 4)) & 1 : 0;
+  return (nibble | fifth << 4) - format.offset;
+}
+
+// Number `index` of the floats behind the values: scales by parts, then minimums by parts.
+float factor(const std::uint8_t* tile_block, const FormatTraits& format, std::uint32_t o, std::uint32_t index) {
+  float value;
+  std::memcpy(&value, tile_block + value_bytes(format.format) + index * kScaleBytes + o * sizeof(float), sizeof(value));
   return value;
 }
 
-float scale_of(const std::uint8_t* tile_block, WeightFormat format, std::uint32_t o) {
-  float scale;
-  std::memcpy(&scale, tile_block + value_bytes(format) + o * sizeof(float), sizeof(scale));
-  return scale;
-}
-
-std::int32_t block_dot(const std::uint8_t* tile_block, WeightFormat format, std::uint32_t o, const QuantizedRows& rows,
-                       std::size_t first) {
-  std::int32_t dot = 0;
-  for (std::uint32_t k = 0; k < kBlock; ++k) {
-    const std::int32_t x = format == WeightFormat::kWide ? rows.wide[first + k] : rows.narrow[first + k];
-    dot += weight(tile_block, format, o, k) * x;
+// acc with the products of block `block` of the rows and output o added.
+float add_block(float acc, const std::uint8_t* tile_block, const FormatTraits& format, std::uint32_t o,
+                const QuantizedRows& rows, std::size_t block) {
+  const std::uint32_t part_size = kBlock / format.part_count;
+  for (std::uint32_t part = 0; part < format.part_count; ++part) {
+    std::int32_t dot = 0;
+    std::int32_t sum = 0;
+    for (std::uint32_t k = part * part_size; k < (part + 1) * part_size; ++k) {
+      const std::size_t i = block * kBlock + k;
+      const std::int32_t x = format.format == WeightFormat::kWide ? rows.wide[i] : rows.narrow[i];
+      dot += weight(tile_block, format, o, k) * x;
+      sum += x;
+    }
+    acc = acc + static_cast<float>(dot) * (rows.scales[block] * factor(tile_block, format, o, part));
+    if (!format.has_minimum) continue;
+    const float minimum = factor(tile_block, format, o, format.part_count + part);
+    acc = acc + static_cast<float>(sum) * (rows.scales[block] * minimum);
   }
-  return dot;
+  return acc;
 }
 
 void matmul(const PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t end_tile, const QuantizedRows& rows,
@@ -104,13 +117,11 @@ void matmul(const PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t
   for (std::uint32_t tile = first_tile; tile < end_tile; ++tile) {
     const std::uint8_t* tile_data = weights.data + static_cast<std::size_t>(tile) * weights.block_count * block_bytes;
     for (std::uint32_t row = 0; row < row_count; ++row) {
+      const std::size_t first_block = static_cast<std::size_t>(row) * weights.block_count;
       for (std::uint32_t o = 0; o < kTile; ++o) {
         float acc = 0.0f;
         for (std::uint32_t b = 0; b < weights.block_count; ++b) {
-          const std::uint8_t* tile_block = tile_data + b * block_bytes;
-          const std::size_t block = static_cast<std::size_t>(row) * weights.block_count + b;
-          const std::int32_t dot = block_dot(tile_block, weights.format, o, rows, block * kBlock);
-          acc = acc + static_cast<float>(dot) * (rows.scales[block] * scale_of(tile_block, weights.format, o));
+          acc = add_block(acc, tile_data + b * block_bytes, traits(weights.format), o, rows, first_block + b);
         }
         out[row * out_stride + tile * kTile + o] = acc;
       }

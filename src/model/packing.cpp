@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Q8_0 and Q4_0 keep their integers and scales exactly; float tensors become wide blocks (kernels.h) once, here.
+// Quantised types keep their integers and scales exactly; float tensors become wide blocks (kernels.h) once, here.
 #include "model/packing.h"
 
+#include <algorithm>
 #include <array>
-#include <cassert>
 #include <cstring>
 #include <string>
 
@@ -17,57 +17,46 @@ using kernels::kBlock;
 using kernels::kTile;
 using kernels::WeightFormat;
 
-// One block of weights as integers with a scale.
+constexpr std::uint32_t kHalf = kBlock / 2;
+static_assert(quants::kRun == kHalf);
+
+// One block of weights: scale * value + minimum, by halves.
 struct IntegerBlock {
   std::array<std::int16_t, kBlock> values;
-  float scale;
+  std::array<float, 2> scales;
+  std::array<float, 2> minimums;
 };
 
-// Q8_0: binary16 scale, 32 int8.  Q4_0: binary16 scale, 16 bytes: element i in the low nibble of byte i, element
-// i + 16 in its high nibble, each 8 too large. (ggml-common.h, block_q8_0 and block_q4_0.)
-constexpr std::size_t kQ8Bytes = 34;
-constexpr std::size_t kQ4Bytes = 18;
-
-IntegerBlock read_q8_block(const std::uint8_t* source) {
-  IntegerBlock block;
-  block.scale = numeric::from_binary16(load_unaligned<std::uint16_t>(source));
-  for (std::uint32_t k = 0; k < kBlock; ++k) block.values[k] = static_cast<std::int8_t>(source[2 + k]);
-  return block;
-}
-
-IntegerBlock read_q4_block(const std::uint8_t* source) {
-  IntegerBlock block;
-  block.scale = numeric::from_binary16(load_unaligned<std::uint16_t>(source));
-  for (std::uint32_t k = 0; k < kBlock / 2; ++k) {
-    block.values[k] = static_cast<std::int16_t>((source[2 + k] & 15) - 8);
-    block.values[k + kBlock / 2] = static_cast<std::int16_t>((source[2 + k] >> 4) - 8);
+bool is_finite(const IntegerBlock& block) {
+  bool finite = true;
+  for (std::uint32_t k = 0; k < kBlock; ++k) {
+    const float product = static_cast<float>(block.values[k]) * block.scales[k / kHalf];
+    finite &= numeric::is_finite(product + block.minimums[k / kHalf]);
   }
-  return block;
-}
-
-WeightFormat format_of(TensorType type) {
-  switch (type) {
-    case TensorType::kQ8_0: return WeightFormat::kInt8;
-    case TensorType::kQ4_0: return WeightFormat::kInt4;
-    default: return WeightFormat::kWide;
-  }
+  return finite;
 }
 
 // Puts one block of output `o` into its tile block, in the layout that kernels.h draws.
-void store_block(const IntegerBlock& block, WeightFormat format, std::uint32_t o, std::uint8_t* tile_block) {
+void store_block(const IntegerBlock& block, const kernels::FormatTraits& format, std::uint32_t o,
+                 std::uint8_t* tile_block) {
   for (std::uint32_t k = 0; k < kBlock; ++k) {
     const std::uint32_t byte = (k / 4) * 64 + o * 4 + k % 4;
-    switch (format) {
-      case WeightFormat::kInt8: tile_block[byte] = static_cast<std::uint8_t>(block.values[k] + 128); break;
-      case WeightFormat::kInt4:
-        tile_block[byte % 256] |= static_cast<std::uint8_t>((block.values[k] + 8) << (k < 16 ? 0 : 4));
-        break;
-      case WeightFormat::kWide:
-        std::memcpy(tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), &block.values[k], sizeof(std::int16_t));
-        break;
+    const auto number = static_cast<std::uint32_t>(block.values[k] + format.offset);
+    if (format.bits == 16) {
+      std::memcpy(tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), &block.values[k], sizeof(std::int16_t));
+    } else if (format.bits == 8) {
+      tile_block[byte] = static_cast<std::uint8_t>(number);
+    } else {
+      tile_block[byte % 256] |= static_cast<std::uint8_t>((number & 15) << (k < kHalf ? 0 : 4));
+      if (format.bits == 5) tile_block[256 + byte % 64] |= static_cast<std::uint8_t>(number >> 4 << k / 4);
     }
   }
-  std::memcpy(tile_block + kernels::value_bytes(format) + o * sizeof(float), &block.scale, sizeof(float));
+  std::uint8_t* factors = tile_block + kernels::value_bytes(format.format) + o * sizeof(float);
+  for (std::uint32_t part = 0; part < format.part_count; ++part, factors += kernels::kScaleBytes) {
+    std::memcpy(factors, &block.scales[part], sizeof(float));
+    if (!format.has_minimum) continue;
+    std::memcpy(factors + format.part_count * kernels::kScaleBytes, &block.minimums[part], sizeof(float));
+  }
 }
 
 // The blocks of one row of a tensor.
@@ -75,72 +64,88 @@ class RowReader {
  public:
   explicit RowReader(const gguf::Tensor& tensor)
       : tensor_(tensor),
-        kernels_(*kernels::find_kernels("")),
+        block_type_(quants::find_block_type(tensor.type->type)),
         width_(static_cast<std::uint32_t>(tensor.shape[0])),
-        values_(kernels::round_up(width_, kBlock)),
-        wide_(values_.size()),
-        scales_(values_.size() / kBlock) {}
+        blocks_(kernels::round_up(width_, kBlock) / kBlock) {}
 
-  void seek(std::uint64_t row) {
-    row_ = tensor_.data.data() + row * row_bytes(tensor_);
-    if (format_of(tensor_.type->type) != WeightFormat::kWide) return;
-    dequantize(tensor_.type->type, row_, width_, values_.data());
-    kernels_.quantize_wide(values_.data(), width_, wide_.data(), scales_.data());
-  }
-
-  [[nodiscard]] IntegerBlock block(std::uint32_t b) const {
-    switch (tensor_.type->type) {
-      case TensorType::kQ8_0: return read_q8_block(row_ + b * kQ8Bytes);
-      case TensorType::kQ4_0: return read_q4_block(row_ + b * kQ4Bytes);
-      default: break;
+  const std::vector<IntegerBlock>& read(std::uint64_t row) {
+    const std::uint8_t* source = tensor_.data.data() + row * row_bytes(tensor_);
+    if (block_type_ != nullptr) {
+      take_integers(source);
+    } else {
+      quantize_floats(source);
     }
-    IntegerBlock block;
-    std::memcpy(block.values.data(), wide_.data() + b * kBlock, sizeof(block.values));
-    block.scale = scales_[b];
-    return block;
+    return blocks_;
   }
 
  private:
+  void take_integers(const std::uint8_t* source) {
+    const std::uint32_t size = tensor_.type->block_elements;
+    quants::Integers integers;
+    for (std::uint32_t first = 0; first < width_; first += size, source += tensor_.type->block_bytes) {
+      block_type_->decode(source, integers);
+      for (std::uint32_t i = 0; i < size / kBlock; ++i) {
+        IntegerBlock& block = blocks_[first / kBlock + i];
+        std::copy_n(integers.values.begin() + i * kBlock, kBlock, block.values.begin());
+        std::copy_n(integers.scales.begin() + 2 * i, 2, block.scales.begin());
+        std::copy_n(integers.minimums.begin() + 2 * i, 2, block.minimums.begin());
+      }
+    }
+  }
+
+  void quantize_floats(const std::uint8_t* source) {
+    floats_.resize(blocks_.size() * kBlock);
+    wide_.resize(floats_.size());
+    scales_.resize(blocks_.size());
+    dequantize(tensor_.type->type, source, width_, floats_.data());
+    kernels_.quantize_wide(floats_.data(), width_, wide_.data(), scales_.data());
+    for (std::size_t b = 0; b < blocks_.size(); ++b) {
+      std::copy_n(wide_.begin() + static_cast<std::ptrdiff_t>(b * kBlock), kBlock, blocks_[b].values.begin());
+      blocks_[b].scales.fill(scales_[b]);
+      blocks_[b].minimums.fill(0);
+    }
+  }
+
   const gguf::Tensor& tensor_;
-  const kernels::Kernels& kernels_;
+  const quants::BlockType* block_type_;
+  const kernels::Kernels& kernels_ = *kernels::find_kernels("");
   std::uint32_t width_;
-  const std::uint8_t* row_ = nullptr;
-  std::vector<float> values_;
+  std::vector<IntegerBlock> blocks_;
+  std::vector<float> floats_;
   std::vector<std::int16_t> wide_;
   std::vector<float> scales_;
 };
 
 }  // namespace
 
-bool is_weight_type(TensorType type) {
-  switch (type) {
-    case TensorType::kF32:
-    case TensorType::kF16:
-    case TensorType::kBF16:
-    case TensorType::kQ8_0:
-    case TensorType::kQ4_0: return true;
-    default: return false;
-  }
-}
+bool is_weight_type(TensorType type) { return is_dequantizable(type); }
 
-void dequantize(TensorType type, const std::uint8_t* source, std::uint64_t count, float* out) {
-  const auto expand = [&](auto read_block, std::size_t block_bytes) {
-    for (std::uint64_t i = 0; i < count; i += kBlock) {
-      const IntegerBlock block = read_block(source + i / kBlock * block_bytes);
-      for (std::uint32_t k = 0; k < kBlock; ++k) out[i + k] = static_cast<float>(block.values[k]) * block.scale;
-    }
-  };
+WeightFormat format_of(TensorType type) {
   switch (type) {
-    case TensorType::kF32: std::memcpy(out, source, count * sizeof(float)); return;
-    case TensorType::kF16:
-      for (std::uint64_t i = 0; i < count; ++i) out[i] = numeric::from_binary16(load_unaligned<std::uint16_t>(source + 2 * i));
-      return;
-    case TensorType::kBF16:
-      for (std::uint64_t i = 0; i < count; ++i) out[i] = numeric::from_bfloat16(load_unaligned<std::uint16_t>(source + 2 * i));
-      return;
-    case TensorType::kQ8_0: return expand(read_q8_block, kQ8Bytes);
-    case TensorType::kQ4_0: return expand(read_q4_block, kQ4Bytes);
-    default: assert(!"not a weight type");
+    case TensorType::kQ4_0:
+    case TensorType::kTQ1_0:
+    case TensorType::kTQ2_0: return WeightFormat::kInt4;
+    case TensorType::kQ4_1:
+    case TensorType::kQ4_K: return WeightFormat::kInt4Minimum;
+    case TensorType::kQ3_K: return WeightFormat::kInt4Halves;
+    case TensorType::kQ2_K: return WeightFormat::kInt4HalvesMinimum;
+    case TensorType::kQ5_0:
+    case TensorType::kMXFP4:
+    case TensorType::kIQ1_S:
+    case TensorType::kIQ3_S: return WeightFormat::kInt5;
+    case TensorType::kQ5_1:
+    case TensorType::kQ5_K: return WeightFormat::kInt5Minimum;
+    case TensorType::kNVFP4:
+    case TensorType::kIQ1_M: return WeightFormat::kInt5Halves;
+    case TensorType::kQ8_0:
+    case TensorType::kIQ4_NL:
+    case TensorType::kIQ4_XS:
+    case TensorType::kIQ2_XXS:
+    case TensorType::kIQ3_XXS: return WeightFormat::kInt8;
+    case TensorType::kQ6_K:
+    case TensorType::kIQ2_XS:
+    case TensorType::kIQ2_S: return WeightFormat::kInt8Halves;
+    default: return WeightFormat::kWide;
   }
 }
 
@@ -161,15 +166,14 @@ Result<Linear> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uin
   packed.data = result.storage.data();
   RowReader reader(tensor);
   for (std::uint32_t row = 0; row < row_count; ++row) {
-    reader.seek(first_row + row);
-    std::uint8_t* tile = result.storage.data() + (row / kTile) * packed.block_count * block_bytes;
-    for (std::uint32_t b = 0; b < packed.block_count; ++b) {
-      const IntegerBlock block = reader.block(b);
-      if (!numeric::is_finite(block.scale)) {
+    std::uint8_t* tile_block = result.storage.data() + (row / kTile) * packed.block_count * block_bytes;
+    for (const IntegerBlock& block : reader.read(first_row + row)) {
+      if (!is_finite(block)) {
         return model_error(file.name() + ": tensor " + std::string(tensor.name) + ": found a weight in row " +
                            std::to_string(first_row + row) + " that is infinite or no number, expected finite ones");
       }
-      store_block(block, packed.format, row % kTile, tile + b * block_bytes);
+      store_block(block, kernels::traits(packed.format), row % kTile, tile_block);
+      tile_block += block_bytes;
     }
   }
   return result;

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "gguf/gguf.h"
 #include "kernels/kernels.h"
+#include "quants/dequantize.h"
 
 namespace tacit {
 
@@ -21,10 +22,12 @@ struct Linear {
   std::vector<float> bias;  // empty: none; padded with zeros to a multiple of kBlock
 };
 
-// Whether tensors of this type can be weights, and the dequantised values of `count` elements at `source`, a whole
-// number of blocks. F32, F16, BF16, Q8_0, Q4_0.
+// Whether tensors of this type can be weights. `dequantize` (quants/dequantize.h) takes the same types.
 bool is_weight_type(gguf::TensorType type);
-void dequantize(gguf::TensorType type, const std::uint8_t* source, std::uint64_t count, float* out);
+
+// How weights of a type are held. Every packed weight is the very number that the file has, except in kWide: float types
+// are quantised by blocks (spec/numeric.md, section 2).
+kernels::WeightFormat format_of(gguf::TensorType type);
 
 // Bytes of one row of a tensor: shape[0] elements.
 std::size_t row_bytes(const gguf::Tensor& tensor);

@@ -90,59 +90,105 @@ TACIT_INLINE const std::uint8_t* activations(const QuantizedRows& rows, std::siz
   }
 }
 
-// Adds the products of a register of weights and the activations at x to the sums of eight outputs. kInt8: with |w| on
-// the unsigned side and the sign moved to x no pair leaves int16 (2 * 128 * 127), which w + 128 could. kInt4: int16
-// holds the sums of a whole block (16 * 15 * 127), two for each output.
+// Where the products of a part are added up in int16, two sums for each output: 16 products of four bits stay below 2^15
+// (16 * 15 * 127), and so do 8 of five (8 * 31 * 127).
+template <WeightFormat kFormat>
+constexpr bool kSumsInt16 = traits(kFormat).bits == 4 || (traits(kFormat).bits == 5 && traits(kFormat).part_count == 2);
+
+// Adds the products of a register of weights and the activations at x to the sums of eight outputs. 8 bits: with |w| on
+// the unsigned side and the sign moved to x no pair leaves int16 (2 * 128 * 127), which w + 128 could.
 template <WeightFormat kFormat>
 TACIT_INLINE __m256i add_products(__m256i dot, __m256i weights, const std::uint8_t* x) {
   if constexpr (kFormat == WeightFormat::kWide) {
     return _mm256_add_epi32(dot, _mm256_madd_epi16(weights, broadcast4(x)));
-  } else if constexpr (kFormat == WeightFormat::kInt8) {
+  } else {
     const __m256i w = _mm256_xor_si256(weights, _mm256_set1_epi8(-128));
     const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(broadcast4(x), w));
     return _mm256_add_epi32(dot, add_neighbours(pairs));
-  } else {
-    const __m256i nibble = _mm256_set1_epi8(15);
-    const __m256i low = _mm256_and_si256(weights, nibble);
-    const __m256i high = _mm256_and_si256(_mm256_srli_epi16(weights, 4), nibble);
-    dot = _mm256_add_epi16(dot, _mm256_maddubs_epi16(low, broadcast4(x)));
-    return _mm256_add_epi16(dot, _mm256_maddubs_epi16(high, broadcast4(x + kBlock / 2)));
   }
 }
 
-// What add_products summed up over a block, as int32. The nibbles are too large by 8.
-template <WeightFormat kFormat>
-TACIT_INLINE __m256i finish_dot(__m256i dot, const QuantizedRows& rows, std::size_t block) {
-  if constexpr (kFormat != WeightFormat::kInt4) return dot;
-  return _mm256_sub_epi32(add_neighbours(dot), _mm256_slli_epi32(broadcast4(rows.sums + block), 3));
+// The unsigned numbers in the low or the high nibbles. `fifth` has their fifth bits, shifted so that bit 0 is that of
+// the low nibble and bit 4 that of the high one.
+template <WeightFormat kFormat, bool kHigh>
+TACIT_INLINE __m256i numbers(__m256i nibbles, [[maybe_unused]] __m256i fifth) {
+  __m256i number = _mm256_and_si256(kHigh ? _mm256_srli_epi16(nibbles, 4) : nibbles, _mm256_set1_epi8(15));
+  if constexpr (traits(kFormat).bits == 5) {
+    const __m256i bit = kHigh ? fifth : _mm256_slli_epi16(fifth, 4);
+    number = _mm256_or_si256(number, _mm256_and_si256(bit, _mm256_set1_epi8(16)));
+  }
+  return number;
 }
 
-// Adds the products of a tile block and the blocks first, first + stride ... of kRows rows to acc, both halves of the
-// tile side by side. The steps are not unrolled: GCC would reorder the sums until they no longer fit the registers.
-template <WeightFormat kFormat, std::uint32_t kRows>
-TACIT_INLINE void add_block(const std::uint8_t* tile_block, const QuantizedRows& rows, std::size_t first,
-                            std::size_t stride, __m256 (*acc)[2]) {
-  constexpr std::uint32_t kSteps = value_bytes(kFormat) / 64;
+// The same for nibbles, of which part `kPart` is wanted, or both where the format has one part.
+template <WeightFormat kFormat, std::uint32_t kPart>
+TACIT_INLINE __m256i add_nibble_products(__m256i dot, __m256i nibbles, __m256i fifth, const std::uint8_t* x) {
+  constexpr bool kBoth = traits(kFormat).part_count == 1;
+  __m256i products = _mm256_setzero_si256();
+  if constexpr (kBoth || kPart == 0) products = _mm256_maddubs_epi16(numbers<kFormat, false>(nibbles, fifth), broadcast4(x));
+  if constexpr (kBoth || kPart == 1) {
+    const __m256i high = _mm256_maddubs_epi16(numbers<kFormat, true>(nibbles, fifth), broadcast4(x + kBlock / 2));
+    products = kBoth ? _mm256_add_epi16(products, high) : high;
+  }
+  return kSumsInt16<kFormat> ? _mm256_add_epi16(dot, products) : _mm256_add_epi32(dot, add_neighbours(products));
+}
+
+// Adds the products of part `kPart` of a tile block and of the blocks first, first + stride ... of kRows rows to acc, both
+// halves of the tile side by side. The steps are not unrolled: GCC would reorder the sums until they no longer fit the
+// registers.
+template <WeightFormat kFormat, std::uint32_t kPart, std::uint32_t kRows>
+TACIT_INLINE void add_part(const std::uint8_t* tile_block, const QuantizedRows& rows, std::size_t first,
+                           std::size_t stride, __m256 (*acc)[2]) {
+  constexpr FormatTraits kTraits = traits(kFormat);
+  constexpr bool kNibbles = kTraits.bits < 8;
+  constexpr std::uint32_t kSteps = kNibbles ? kGroups / 2 : static_cast<std::uint32_t>(value_bytes(kFormat)) / 64 / kTraits.part_count;
+  constexpr std::uint32_t kFirstStep = kNibbles ? 0 : kPart * kSteps;
+  __m256i fifth[2] = {};
+  if constexpr (kTraits.bits == 5) {
+    fifth[0] = load256(tile_block + 256);
+    fifth[1] = load256(tile_block + 256 + 32);
+  }
   __m256i dot[kRows][2];
   for (auto& d : dot) d[0] = d[1] = _mm256_setzero_si256();
 #pragma GCC unroll 1
-  for (std::uint32_t step = 0; step < kSteps; ++step) {
+  for (std::uint32_t step = kFirstStep; step < kFirstStep + kSteps; ++step) {
     const __m256i low = load256(tile_block + 64 * step);
     const __m256i high = load256(tile_block + 64 * step + 32);
 #pragma GCC unroll 4
     for (std::uint32_t r = 0; r < kRows; ++r) {
       const std::uint8_t* x = activations<kFormat>(rows, first + r * stride) + 4 * step;
-      dot[r][0] = add_products<kFormat>(dot[r][0], low, x);
-      dot[r][1] = add_products<kFormat>(dot[r][1], high, x);
+      if constexpr (kNibbles) {
+        dot[r][0] = add_nibble_products<kFormat, kPart>(dot[r][0], low, fifth[0], x);
+        dot[r][1] = add_nibble_products<kFormat, kPart>(dot[r][1], high, fifth[1], x);
+      } else {
+        dot[r][0] = add_products<kFormat>(dot[r][0], low, x);
+        dot[r][1] = add_products<kFormat>(dot[r][1], high, x);
+      }
     }
+    for (__m256i& bits : fifth) bits = _mm256_srli_epi16(bits, 1);
   }
-  const auto* scales = reinterpret_cast<const float*>(tile_block + value_bytes(kFormat));
+  const auto* scales = reinterpret_cast<const float*>(tile_block + value_bytes(kFormat)) + kPart * kTile;
 #pragma GCC unroll 4
   for (std::uint32_t r = 0; r < kRows; ++r) {
     const std::size_t block = first + r * stride;
+    __m256i sum = _mm256_setzero_si256();
+    if constexpr (kNibbles) {
+      std::int32_t sums[2] = {rows.sums[block]};
+      if constexpr (kTraits.part_count == 2) split_sum(rows.narrow + block * kBlock, sums);
+      sum = _mm256_set1_epi32(sums[kPart]);
+    }
+    const __m256 scale_x = _mm256_set1_ps(rows.scales[block]);
+#pragma GCC unroll 2
     for (std::uint32_t half = 0; half < 2; ++half) {
-      const __m256 scale = _mm256_mul_ps(_mm256_set1_ps(rows.scales[block]), _mm256_load_ps(scales + half * kHalf));
-      acc[r][half] = accumulate(acc[r][half], finish_dot<kFormat>(dot[r][half], rows, block), scale);
+      __m256i exact = kSumsInt16<kFormat> ? add_neighbours(dot[r][half]) : dot[r][half];
+      if constexpr (kNibbles && kTraits.offset != 0) {
+        exact = _mm256_sub_epi32(exact, _mm256_mullo_epi32(sum, _mm256_set1_epi32(kTraits.offset)));
+      }
+      acc[r][half] = accumulate(acc[r][half], exact, _mm256_mul_ps(scale_x, _mm256_load_ps(scales + half * kHalf)));
+      if constexpr (kTraits.has_minimum) {
+        const __m256 minimum = _mm256_load_ps(scales + kTraits.part_count * kTile + half * kHalf);
+        acc[r][half] = accumulate(acc[r][half], sum, _mm256_mul_ps(scale_x, minimum));
+      }
     }
   }
 }
@@ -154,8 +200,11 @@ void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uin
     __m256 acc[kRows][2];
     for (auto& a : acc) a[0] = a[1] = _mm256_setzero_ps();
     for (std::uint32_t b = 0; b < block_count; ++b) {
-      add_block<kFormat, kRows>(tile_data + t * tile_bytes + b * tile_block_bytes(kFormat), rows,
-                                first_row * block_count + b, block_count, acc);
+      const std::uint8_t* tile_block = tile_data + t * tile_bytes + b * tile_block_bytes(kFormat);
+      add_part<kFormat, 0, kRows>(tile_block, rows, first_row * block_count + b, block_count, acc);
+      if constexpr (traits(kFormat).part_count == 2) {
+        add_part<kFormat, 1, kRows>(tile_block, rows, first_row * block_count + b, block_count, acc);
+      }
     }
     for (std::uint32_t r = 0; r < kRows; ++r) {
       _mm256_storeu_ps(out + r * out_stride + t * kTile, acc[r][0]);

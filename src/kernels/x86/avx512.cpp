@@ -68,23 +68,31 @@ TACIT_INLINE void add_value_dots(const std::int16_t* weights, const std::int8_t*
   }
 }
 
+// number | (bits & 16)
+TACIT_INLINE __m512i join_fifth_bit(__m512i number, __m512i bits) {
+  return _mm512_ternarylogic_epi32(number, bits, _mm512_set1_epi8(16), 0xf8);
+}
+
 // Eight vectors of unsigned weights of a tile block.
 template <WeightFormat kFormat>
 TACIT_INLINE void load_weights(const std::uint8_t* tile_block, __m512i* weights) {
-  if constexpr (kFormat == WeightFormat::kInt8) {
+  if constexpr (traits(kFormat).bits == 8) {
     for (std::uint32_t g = 0; g < kGroups; ++g) weights[g] = _mm512_load_si512(tile_block + 64 * g);
   } else {
     const __m512i nibble = _mm512_set1_epi8(15);
+#pragma GCC unroll 4
     for (std::uint32_t g = 0; g < kGroups / 2; ++g) {
       const __m512i pair = _mm512_load_si512(tile_block + 64 * g);
       weights[g] = _mm512_and_si512(pair, nibble);
       weights[g + kGroups / 2] = _mm512_and_si512(_mm512_srli_epi16(pair, 4), nibble);
+      if constexpr (traits(kFormat).bits == 5) {
+        const __m512i bits = _mm512_load_si512(tile_block + 256);
+        weights[g] = join_fifth_bit(weights[g], _mm512_slli_epi16(bits, 4 - g));
+        weights[g + kGroups / 2] = join_fifth_bit(weights[g + kGroups / 2], _mm512_srli_epi16(bits, g));
+      }
     }
   }
 }
-
-template <WeightFormat kFormat>
-constexpr std::int32_t kOffset = kFormat == WeightFormat::kInt8 ? 128 : 8;
 
 TACIT_INLINE __m512 accumulate(__m512 acc, __m512i dot, __m512 scale_w, float scale_x) {
   const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(scale_x), scale_w);
@@ -97,6 +105,7 @@ TACIT_INLINE __m512 accumulate(__m512 acc, __m512i dot, __m512 scale_w, float sc
 template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
 void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
                    const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
+  constexpr std::uint32_t kParts = traits(kFormat).part_count;
   __m512 acc[kTiles][kRows];
   for (std::uint32_t t = 0; t < kTiles; ++t) {
     for (std::uint32_t r = 0; r < kRows; ++r) acc[t][r] = _mm512_setzero_ps();
@@ -108,16 +117,26 @@ void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::u
       const std::uint8_t* tile_block = tile_data + t * tile_bytes;
       __m512i weights[kGroups];
       load_weights<kFormat>(tile_block, weights);
-      const __m512 scale_w = _mm512_load_ps(tile_block + value_bytes(kFormat));
+      const std::uint8_t* factors = tile_block + value_bytes(kFormat);
 #pragma GCC unroll 8
       for (std::uint32_t r = 0; r < kRows; ++r) {
         const std::size_t block = first_block + static_cast<std::size_t>(r) * block_count + b;
-        __m512i dot = _mm512_set1_epi32(-kOffset<kFormat> * rows.sums[block]);
+        std::int32_t sums[2] = {rows.sums[block]};
+        if constexpr (kParts == 2) split_sum(rows.narrow + block * kBlock, sums);
+#pragma GCC unroll 2
+        for (std::uint32_t part = 0; part < kParts; ++part) {
+          __m512i dot = _mm512_set1_epi32(-traits(kFormat).offset * sums[part]);
 #pragma GCC unroll 8
-        for (std::uint32_t g = 0; g < kGroups; ++g) {
-          dot = _mm512_dpbusd_epi32(dot, weights[g], broadcast4(rows.narrow + block * kBlock + 4 * g));
+          for (std::uint32_t g = part * kGroups / kParts; g < (part + 1) * kGroups / kParts; ++g) {
+            dot = _mm512_dpbusd_epi32(dot, weights[g], broadcast4(rows.narrow + block * kBlock + 4 * g));
+          }
+          const float scale_x = rows.scales[block];
+          acc[t][r] = accumulate(acc[t][r], dot, _mm512_load_ps(factors + part * kScaleBytes), scale_x);
+          if constexpr (traits(kFormat).has_minimum) {
+            const __m512 minimum = _mm512_load_ps(factors + (kParts + part) * kScaleBytes);
+            acc[t][r] = accumulate(acc[t][r], _mm512_set1_epi32(sums[part]), minimum, scale_x);
+          }
         }
-        acc[t][r] = accumulate(acc[t][r], dot, scale_w, rows.scales[block]);
       }
     }
   }

@@ -2,9 +2,21 @@
 // The x86-64 kernel sets and what a processor must have for them.
 #pragma once
 
+#include <emmintrin.h>
+
 #include "kernels/kernels.h"
 
 namespace tacit::kernels {
+
+// sums[0] is the sum of a block's narrow activations; it becomes those of the block's halves. Always inlined, because
+// each kernel set is compiled for another instruction set.
+__attribute__((always_inline)) inline void split_sum(const std::int8_t* q, std::int32_t* sums) {
+  const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
+  const __m128i above = _mm_sad_epu8(_mm_xor_si128(half, _mm_set1_epi8(-128)), _mm_setzero_si128());  // q + 128
+  const std::int32_t first = _mm_cvtsi128_si32(_mm_add_epi32(above, _mm_unpackhi_epi64(above, above))) - 16 * 128;
+  sums[1] = sums[0] - first;
+  sums[0] = first;
+}
 
 extern const Kernels kAvx2Kernels;
 extern const Kernels kAvx512Kernels;
