@@ -263,6 +263,66 @@ TEST(Oracle, LeavesLocalLayersUnscaledWhereTheArchitectureDoes) {
   EXPECT_EQ(logits_of(parts, long_text()), plain);
 }
 
+// A tensor that a file may have, filled with the number that makes it say nothing, or at random.
+struct Optional {
+  std::string model, tensor;
+  std::vector<std::uint64_t> shape;
+  float neutral;
+};
+
+TEST(Oracle, UsesTensorsThatAFileMayHave) {
+  TACIT_NEEDS_SHARED("conformance/models");
+  const std::vector<Optional> optionals = {
+      {"llama2", "blk.0.attn_q.bias", {64}, 0},      {"llama2", "blk.1.attn_output.bias", {64}, 0},
+      {"llama2", "rope_freqs.weight", {8}, 1},       {"exaone", "rope_freqs.weight", {8}, 1},
+      {"granite", "rope_freqs.weight", {8}, 1},      {"qwen2", "output.bias", {287}, 0},
+      {"mpt", "position_embd.weight", {64, 512}, 0}, {"mpt", "blk.0.attn_norm.bias", {64}, 0},
+      {"mpt", "output_norm.bias", {64}, 0},
+  };
+  for (const Optional& optional : optionals) {
+    SCOPED_TRACE(optional.model + ": " + optional.tensor);
+    ModelParts parts = kit_model(optional.model);
+    const std::vector<double> without = logits_of(parts, kTokens);
+    parts.add_random(optional.tensor, optional.shape);
+    EXPECT_GT(largest_difference(logits_of(parts, kTokens), without), 1e-3);
+    std::ranges::fill(parts.tensors[optional.tensor].values, optional.neutral);
+    EXPECT_LT(largest_difference(logits_of(parts, kTokens), without), 1e-12);
+  }
+}
+
+TEST(Oracle, TakesTheWidthsOfExpertsFromTheFeedForwardWhereTheyAreNotGiven) {
+  TACIT_NEEDS_SHARED("conformance/models");
+  const ModelParts whole = kit_model("qwen2moe");
+  const std::vector<double> expected = logits_of(whole, kTokens);
+  ModelParts parts = whole;
+  const std::uint32_t expert_width = std::get<std::uint32_t>(parts.settings["expert_feed_forward_length"]);
+  parts.settings.erase("expert_feed_forward_length");
+  parts.settings["feed_forward_length"] = expert_width * std::get<std::uint32_t>(parts.settings["expert_used_count"]);
+  EXPECT_EQ(logits_of(parts, kTokens), expected);
+  parts = whole;
+  parts.settings["feed_forward_length"] = parts.settings["expert_shared_feed_forward_length"];
+  parts.settings.erase("expert_shared_feed_forward_length");
+  EXPECT_EQ(logits_of(parts, kTokens), expected);
+}
+
+TEST(Oracle, AddsASharedExpertToGraniteWhereItHasAWidth) {
+  TACIT_NEEDS_SHARED("conformance/models");
+  ModelParts parts = kit_model("granite_moe");
+  const std::vector<double> without = logits_of(parts, kTokens);
+  const std::uint32_t width = std::get<std::uint32_t>(parts.settings["embedding_length"]), shared_width = 10;
+  parts.settings["expert_shared_feed_forward_length"] = shared_width;
+  for (const std::string prefix : {"blk.0.", "blk.1."}) {
+    parts.add_random(prefix + "ffn_gate_shexp.weight", {width, shared_width});
+    parts.add_random(prefix + "ffn_up_shexp.weight", {width, shared_width});
+    parts.add_random(prefix + "ffn_down_shexp.weight", {shared_width, width});
+  }
+  EXPECT_GT(largest_difference(logits_of(parts, kTokens), without), 1e-3);
+  for (const std::string prefix : {"blk.0.", "blk.1."}) {
+    std::ranges::fill(parts.tensors[prefix + "ffn_down_shexp.weight"].values, 0.0f);
+  }
+  EXPECT_EQ(logits_of(parts, kTokens), without);
+}
+
 TEST(Oracle, TakesLongFactorsForTextsBeyondTheOriginalContext) {
   TACIT_NEEDS_SHARED("conformance/models");
   ModelParts parts = kit_model("phi3_longrope_short");
