@@ -136,7 +136,7 @@ struct Family {
   // Positions
   RopeLayout rope = RopeLayout::kInterleaved;
   RopeDivisors rope_divisors = RopeDivisors::kNone;
-  std::size_t unturned_period = 0;  // every so manieth layer has no positions
+  std::size_t unturned_period = 0;  // every layer of this number has no positions; 0: none
   Alibi alibi = Alibi::kNone;
 
   // Feed-forward

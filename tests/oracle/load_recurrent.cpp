@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Loading of recurrent layers.
-#include <algorithm>
-
 #include "base/limits.h"
 #include "oracle/load.h"
 

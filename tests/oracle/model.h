@@ -76,6 +76,7 @@ struct Attention {
 enum class Activation {
   kSilu,
   kGelu,           // with tanh (arXiv 1606.08415)
+  kSquaredRelu,    // arXiv 2109.08668
   kClampedSwiglu,  // that of gpt-oss; a gated layer as a whole
 };
 

@@ -45,8 +45,6 @@ Matrix shift(const Matrix& x, const TokenShift& weight) {
   return y;
 }
 
-double squared_relu(double x) { return x > 0 ? x * x : 0; }
-
 constexpr auto kTanh = [](double x) { return std::tanh(x); };
 
 // RWKV-6: x + (previous x - x) * (weight + up(tanh(down(shifted x)))), for each of the five inputs.
