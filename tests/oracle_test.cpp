@@ -228,6 +228,7 @@ TEST(Oracle, PassesOverKeysWithoutAMeaning) {
   const std::vector<Implied> ignored = {
       {"llama2", "attention.sliding_window", 8u, {}},
       {"phi3", "attention.sliding_window", 8u, {}},
+      {"llama2", "rope.scaling.finetuned", false, {}},
       {"llama_yarn", "rope.scaling.yarn_beta_fast", 4.0f, {}},
       {"cohere2", "rope.freq_base_swa", 500.0f, {}},
       {"olmo2_swa", "rope.freq_base_swa", 500.0f, {}},
