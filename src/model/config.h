@@ -21,7 +21,7 @@ struct LayerConfig {
   std::uint32_t ffn_width = 0;
   std::uint32_t window = 0;         // attends to so many positions, itself included; 0: to all
   bool rotates = false;
-  std::uint32_t rope = 0;           // index into Config::ropes; where it rotates
+  std::uint32_t rope = 0;           // index into Config::ropes where it rotates
 };
 
 // Of models that carry a state from position to position instead of attending.
@@ -34,6 +34,7 @@ struct RecurrentConfig {
   std::uint32_t state_size = 0;      // numbers that each of them remembers,
   std::uint32_t kernel_size = 0;     // positions of the convolution,
   std::uint32_t step_rank = 0;       // rank of the time step
+  bool norms_selected = false;       // step, in and out are normalised, without weights
 };
 
 struct Config {
@@ -48,7 +49,7 @@ struct Config {
   float norm_epsilon = 0;
   bool parallel = false;  // attention and ffn read the same input
   std::vector<LayerConfig> layers;
-  std::vector<Rope> ropes;
+  std::vector<Rope> ropes;  // of layers without and with a window; empty where none rotates
 
   float embedding_scale = 1;
   float residual_scale = 1;   // of what attention and ffn add

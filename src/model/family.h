@@ -44,6 +44,7 @@ enum class Positions : std::uint8_t {
 enum class Activation : std::uint8_t {
   kSilu,           // x * sigmoid(x)
   kGelu,           // its tanh form (arXiv 1606.08415)
+  kSquaredRelu,    // max(x, 0)^2 (arXiv 2109.08668)
   kClampedSwiglu,  // of gpt-oss: min(gate, 7) * sigmoid(1.702 * gate) * (clamp(up, -7, 7) + 1)
 };
 
@@ -76,10 +77,12 @@ struct Family {
   // Layers whose number mod window_period is window_period - 1 attend to everything, the others to
   // attention.sliding_window positions. 0: all attend to everything.
   std::uint32_t window_period = 0;
+  std::uint32_t window = 0;                       // where attention.sliding_window is missing; 0: none then
   bool rope_in_windows_only = false;
   bool scaled_rope_outside_windows_only = false;  // rope scaling stretches the layers without window alone
   double window_rope_base = 0;                    // of layers with a window; 0: as of the others
   std::uint32_t unrotated_period = 0;             // layers whose number mod it is it - 1 do not rotate; 0: all rotate
+  bool unrotated_by_key = false;                  // none rotates where rope.scaling.finetuned is false
 
   bool embedding_times_root_width = false;
   bool logits_divided = true;                     // by logit_scale; false: multiplied with it

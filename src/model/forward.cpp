@@ -30,6 +30,10 @@ std::vector<float> alibi_slopes(std::uint32_t head_count, double bias) {
   return slopes;
 }
 
+void squared_relu(float* x, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) x[i] = x[i] > 0.0f ? x[i] * x[i] : 0.0f;
+}
+
 // The gated activation of gpt-oss (openai/gpt-oss, torch/model.py: swiglu).
 void clamped_swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
   constexpr float kLimit = 7.0f;
@@ -195,10 +199,10 @@ void Forward::activate(const Ffn& ffn, std::uint32_t rows) {
   for_each(rows, row_work(rows, width), [&](std::uint32_t r) {
     float* gate = gate_.row(r);
     float* up = up_.row(r);
-    if (!ffn.gated()) return kernels_.gelu(up, width);
     switch (config_.family->activation) {
       case Activation::kSilu: return kernels_.swiglu(gate, up, width, gate);
-      case Activation::kGelu: return kernels_.geglu(gate, up, width, gate);
+      case Activation::kGelu: return ffn.gated() ? kernels_.geglu(gate, up, width, gate) : kernels_.gelu(up, width);
+      case Activation::kSquaredRelu: return squared_relu(up, width);
       case Activation::kClampedSwiglu: return clamped_swiglu(gate, up, width, gate);
     }
   });

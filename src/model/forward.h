@@ -95,6 +95,7 @@ class Forward {
   void rwkv7_time_mix(std::uint32_t layer);
   void rwkv_channel_mix(std::uint32_t layer);
   void mamba_layer(std::uint32_t layer);
+  void normalize_selected();
   // Into `difference`: what the position before has, less what this one has.
   void shift(const RowMatrix& x, std::uint32_t layer, std::uint32_t state_offset, RowMatrix& difference);
   void interpolate(const Lerp& lerp, RowMatrix& out);

@@ -287,6 +287,7 @@ void Forward::mamba_layer(std::uint32_t layer) {
                 });
   set_input(s.mixed, row_count());
   multiply(w.select, s.selected);
+  if (shape.norms_selected) normalize_selected();
   for (std::uint32_t r = 0; r < row_count(); ++r) std::copy_n(s.selected.row(r), shape.step_rank, s.low.row(r));
   set_input(s.low, row_count());
   multiply(w.step, s.step);
@@ -317,6 +318,23 @@ void Forward::mamba_layer(std::uint32_t layer) {
   set_input(s.out, row_count());
   multiply(w.out, projected_);
   add_to_residual(projected_);
+}
+
+// What a position of Mamba selects, each of its three parts by an RMS norm without weights (arXiv 2410.05355).
+void Forward::normalize_selected() {
+  const RecurrentConfig& shape = config_.recurrent;
+  RowMatrix part;  // a row of its own, since norms read the padding
+  for (std::uint32_t r = 0; r < row_count(); ++r) {
+    float* place = recurrence_.selected.row(r);
+    for (const std::uint32_t size : {shape.step_rank, shape.state_size, shape.state_size}) {
+      part.resize(1, size);
+      const std::vector<float> ones(part.stride(), 1.0f);
+      std::copy_n(place, size, part.row(0));
+      kernels_.rms_norm(part.row(0), ones.data(), size, config_.norm_epsilon, part.row(0));
+      std::copy_n(part.row(0), size, place);
+      place += size;
+    }
+  }
 }
 
 void Forward::shift(const RowMatrix& x, std::uint32_t layer, std::uint32_t state_offset, RowMatrix& difference) {
