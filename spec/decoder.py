@@ -192,7 +192,9 @@ def blocks_of(kind: int, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
         a, b, c = raw[:, 4:8], raw[:, 8:12], raw[:, 12:16]
         sc = np.concatenate([a & 63, (c & 15) | (a >> 6) << 4], axis=-1).astype(F)
         mc = np.concatenate([b & 63, c >> 4 | (b >> 6) << 4], axis=-1).astype(F)
-        q = fields(raw[:, 16:], 4, 32) if kind == Q4_K else fields(raw[:, 48:], 4, 32) + (fields(raw[:, 16:48], 1, 32) << 4)
+        q = fields(raw[:, -128:], 4, 32)
+        if kind == Q5_K:
+            q = q + (fields(raw[:, 16:48], 1, 32) << 4)
         return q, half(raw, 0) * sc, -(half(raw, 2) * mc)
     if kind == Q6_K:
         q = fields(raw[:, :128], 4, 64) + (fields(raw[:, 128:192], 2, 32) << 4)
@@ -202,8 +204,8 @@ def blocks_of(kind: int, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
         scale = fields(raw[:, 4:8], 4, 1) + (high << 4) - 32
         return IQ4_NUMBERS[fields(raw[:, 8:], 4, 16)], half(raw, 0) * scale.astype(F), None
     if kind == TQ1_0:
-        digits = ternary_digits(raw[:, :32], 32, 5), ternary_digits(raw[:, 32:48], 16, 5), ternary_digits(raw[:, 48:52], 4, 4)
-        return np.concatenate(digits, axis=-1) - 1, np.repeat(half(raw, 52), 8, axis=1), None
+        pieces = (raw[:, :32], 32, 5), (raw[:, 32:48], 16, 5), (raw[:, 48:52], 4, 4)
+        return np.concatenate([ternary_digits(*piece) for piece in pieces], axis=-1) - 1, np.repeat(half(raw, 52), 8, axis=1), None
     if kind == TQ2_0:
         return fields(raw[:, :64], 2, 32) - 1, np.repeat(half(raw, 64), 8, axis=1), None
     if kind == MXFP4:
