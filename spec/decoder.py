@@ -71,8 +71,14 @@ class Cursor:
 # ---- The model file: GGUF 2 and 3, little endian, as the format's own specification defines it ----
 
 SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
-F32, F16, Q4_0, Q8_0, BF16 = 0, 1, 2, 8, 30
-BLOCK_SIZES = {F32: (1, 4), F16: (1, 2), Q4_0: (32, 18), Q8_0: (32, 34), BF16: (1, 2)}  # elements, bytes
+F32, F16, BF16, TQ1_0, TQ2_0, MXFP4, NVFP4 = 0, 1, 30, 34, 35, 39, 40
+Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS = 2, 3, 6, 7, 8, 10, 11, 12, 13, 14, 20, 23
+BLOCK_SIZES = {  # elements, bytes
+    F32: (1, 4), F16: (1, 2), BF16: (1, 2), Q4_0: (32, 18), Q4_1: (32, 20), Q5_0: (32, 22), Q5_1: (32, 24),
+    Q8_0: (32, 34), Q2_K: (256, 84), Q3_K: (256, 110), Q4_K: (256, 144), Q5_K: (256, 176), Q6_K: (256, 210),
+    IQ4_NL: (32, 18), IQ4_XS: (256, 136), TQ1_0: (256, 54), TQ2_0: (256, 66), MXFP4: (32, 17),
+    NVFP4: (64, 36),
+}  # fmt: skip
 
 
 class Gguf:
@@ -113,27 +119,100 @@ class Gguf:
         return struct.unpack(SCALARS[kind], cursor.take(struct.calcsize(SCALARS[kind]), "value"))[0]
 
     def tensor(self, name: str) -> tuple[int, list[int], np.ndarray]:
-        expect(name in self.tensors, 0, f"tensor {name}", "none", "one of type F32, F16, BF16, Q8_0 or Q4_0")
+        expect(name in self.tensors, 0, f"tensor {name}", "none", "one of a type of BLOCK_SIZES")
         return self.tensors[name]
 
     def floats(self, name: str) -> np.ndarray:
-        """A tensor as float32, dequantised with one rounding."""
+        """A tensor as float32."""
         kind, shape, raw = self.tensor(name)
-        if kind in (Q8_0, Q4_0):
-            integers, scales = self.blocks(name)
-            return (integers.astype(F) * scales[..., None]).reshape(shape)
         if kind == BF16:
             return (raw.view("<u2").astype(np.uint32) << 16).view(F).reshape(shape)
-        return raw.view("<f2" if kind == F16 else "<f4").astype(F).reshape(shape)
+        if kind in (F32, F16):
+            return raw.view("<f2" if kind == F16 else "<f4").astype(F).reshape(shape)
+        w, sw, mw = self.parts(name)
+        products = w.astype(F) * sw[..., None]
+        return (products if mw is None else products + mw[..., None]).reshape(shape)
 
-    def blocks(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """A Q8_0 or Q4_0 tensor as integers [rows, blocks, 32] and scales [rows, blocks]."""
+    def parts(self, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """A quantised tensor as w [rows, parts, elements], sw [rows, parts] and mw, where the type has it."""
         kind, shape, raw = self.tensor(name)
-        raw = raw.reshape(shape[0], -1, BLOCK_SIZES[kind][1])
-        scales, integers = np.ascontiguousarray(raw[..., :2]).view("<f2")[..., 0].astype(F), raw[..., 2:]
-        if kind == Q8_0:
-            return integers.view(np.int8), scales
-        return np.concatenate([integers & 15, integers >> 4], axis=-1).astype(np.int8) - 8, scales
+        w, sw, mw = blocks_of(kind, raw.reshape(-1, BLOCK_SIZES[kind][1]))
+        sw, mw = sw.reshape(shape[0], -1), None if mw is None else mw.reshape(shape[0], -1)
+        return w.reshape(*sw.shape, -1), sw, mw
+
+
+# ---- numeric.md, 2: the types, for [blocks, bytes] ----
+
+IQ4_NUMBERS = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113])
+E2M1_TWICE = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12])
+
+
+def half(raw: np.ndarray, at: int) -> np.ndarray:
+    return np.ascontiguousarray(raw[:, at : at + 2]).view("<f2").astype(F)
+
+
+def fields(raw: np.ndarray, bits: int, stride: int) -> np.ndarray:
+    """Field j of byte l is element j * stride + l of a group of `stride` bytes."""
+    groups = raw.reshape(len(raw), -1, 1, stride) >> np.arange(0, 8, bits, dtype=np.uint8)[:, None]
+    return (groups & (2**bits - 1)).reshape(len(raw), -1).astype(np.int64)
+
+
+def fifth_bits(raw: np.ndarray) -> np.ndarray:
+    return np.unpackbits(raw, axis=-1, bitorder="little").astype(np.int64) << 4
+
+
+def ternary_digits(raw: np.ndarray, stride: int, count: int) -> np.ndarray:
+    """Digit n of a byte is the carry of three times byte * 3^n (mod 256)."""
+    powers = np.array([1, 3, 9, 27, 81], np.uint8)[:count, None]
+    rest = raw.reshape(len(raw), -1, 1, stride) * powers
+    return (rest.astype(np.int64) * 3 >> 8).reshape(len(raw), -1)
+
+
+def blocks_of(kind: int, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """w, sw and mw; sw and mw [blocks, parts]."""
+    if kind == Q8_0:
+        return raw[:, 2:].astype(np.int8), half(raw, 0), None
+    if kind in (Q4_0, IQ4_NL):
+        q = fields(raw[:, 2:], 4, 16)
+        return (q - 8 if kind == Q4_0 else IQ4_NUMBERS[q]), half(raw, 0), None
+    if kind == Q4_1:
+        return fields(raw[:, 4:], 4, 16), half(raw, 0), half(raw, 2)
+    if kind == Q5_0:
+        return fields(raw[:, 6:], 4, 16) + fifth_bits(raw[:, 2:6]) - 16, half(raw, 0), None
+    if kind == Q5_1:
+        return fields(raw[:, 8:], 4, 16) + fifth_bits(raw[:, 4:8]), half(raw, 0), half(raw, 2)
+    if kind == Q2_K:
+        low, high = (raw[:, :16] & 15).astype(F), (raw[:, :16] >> 4).astype(F)
+        return fields(raw[:, 16:80], 2, 32), half(raw, 80) * low, -(half(raw, 82) * high)
+    if kind == Q3_K:
+        q = fields(raw[:, 32:96], 2, 32) + (fields(raw[:, :32], 1, 32) << 2)
+        scale = fields(raw[:, 96:104], 4, 8) + (fields(raw[:, 104:108], 2, 4) << 4)
+        return q - 4, half(raw, 108) * (scale - 32).astype(F), None
+    if kind in (Q4_K, Q5_K):
+        a, b, c = raw[:, 4:8], raw[:, 8:12], raw[:, 12:16]
+        sc = np.concatenate([a & 63, (c & 15) | (a >> 6) << 4], axis=-1).astype(F)
+        mc = np.concatenate([b & 63, c >> 4 | (b >> 6) << 4], axis=-1).astype(F)
+        q = fields(raw[:, -128:], 4, 32)
+        if kind == Q5_K:
+            q = q + (fields(raw[:, 16:48], 1, 32) << 4)
+        return q, half(raw, 0) * sc, -(half(raw, 2) * mc)
+    if kind == Q6_K:
+        q = fields(raw[:, :128], 4, 64) + (fields(raw[:, 128:192], 2, 32) << 4)
+        return q - 32, half(raw, 208) * raw[:, 192:208].astype(np.int8).astype(F), None
+    if kind == IQ4_XS:
+        high = np.ascontiguousarray(raw[:, 2:4]).view("<u2").astype(np.int64) >> np.arange(0, 16, 2) & 3
+        scale = fields(raw[:, 4:8], 4, 1) + (high << 4) - 32
+        return IQ4_NUMBERS[fields(raw[:, 8:], 4, 16)], half(raw, 0) * scale.astype(F), None
+    if kind == TQ1_0:
+        pieces = (raw[:, :32], 32, 5), (raw[:, 32:48], 16, 5), (raw[:, 48:52], 4, 4)
+        return np.concatenate([ternary_digits(*piece) for piece in pieces], axis=-1) - 1, np.repeat(half(raw, 52), 8, axis=1), None
+    if kind == TQ2_0:
+        return fields(raw[:, :64], 2, 32) - 1, np.repeat(half(raw, 64), 8, axis=1), None
+    if kind == MXFP4:
+        return E2M1_TWICE[fields(raw[:, 1:], 4, 16)], np.ldexp(F(1), raw[:, :1].astype(int) - 128).astype(F), None
+    exponent, mantissa = raw[:, :4].astype(int) >> 3 & 15, (raw[:, :4] & 7).astype(F)  # NVFP4
+    number = np.where(exponent == 0, np.ldexp(mantissa, -9), np.ldexp(mantissa + F(8), exponent - 10)) * F(0.5)
+    return E2M1_TWICE[fields(raw[:, 4:], 4, 8)], np.where(raw[:, :4] == 127, F(0), number).astype(F), None
 
 
 # ---- numeric.md, 1: quantisation ----
@@ -169,19 +248,28 @@ def add_up(terms: np.ndarray) -> np.ndarray:
 
 class Linear:
     def __init__(self, gguf: Gguf, name: str):
-        if gguf.tensor(name + ".weight")[0] in (Q8_0, Q4_0):
-            self.m, (integers, scales) = NARROW, gguf.blocks(name + ".weight")
+        if gguf.tensor(name + ".weight")[0] in (F32, F16, BF16):
+            self.m, minimums = WIDE, None
+            integers, scales = quantise(gguf.floats(name + ".weight"), WIDE)
         else:
-            self.m, (integers, scales) = WIDE, quantise(gguf.floats(name + ".weight"), WIDE)
-        self.integers = np.ascontiguousarray(integers.transpose(1, 2, 0), np.int32)  # [blocks, 32, outputs]
-        self.scales = np.ascontiguousarray(scales.T)  # [blocks, outputs]
+            self.m, (integers, scales, minimums) = NARROW, gguf.parts(name + ".weight")
+        self.integers = np.ascontiguousarray(integers.transpose(1, 2, 0), np.int32)  # [parts, elements, outputs]
+        self.scales = np.ascontiguousarray(scales.T)  # [parts, outputs]
+        self.minimums = None if minimums is None else np.ascontiguousarray(minimums.T)
         self.bias = gguf.floats(name + ".bias") if name + ".bias" in gguf.tensors else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """[lanes, inputs] to [lanes, outputs]."""
         q, s = quantise(x, self.m)
-        dots = np.einsum("bli,bio->blo", q.transpose(1, 0, 2), self.integers)
-        y = add_up(dots.astype(F) * (s.T[:, :, None] * self.scales[:, None, :]))
+        parts, elements, _ = self.integers.shape
+        s = np.repeat(s, parts // s.shape[1], axis=1).T[:, :, None]  # [parts, lanes, 1]
+        q = q.reshape(len(x), parts, elements).transpose(1, 0, 2)
+        terms = np.einsum("pli,pio->plo", q, self.integers).astype(F) * (s * self.scales[:, None, :])
+        if self.minimums is not None:
+            sums = q.sum(axis=-1, dtype=np.int32).astype(F)[:, :, None]
+            minimums = sums * (s * self.minimums[:, None, :])
+            terms = np.stack([terms, minimums], axis=1).reshape(2 * parts, *terms.shape[1:])
+        y = add_up(terms)
         return y if self.bias is None else y + self.bias
 
 

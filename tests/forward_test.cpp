@@ -255,7 +255,7 @@ TEST(Forward, GivesTheSameBitsForQuantisedKitModels) {
   TACIT_NEEDS_SHARED("conformance/quants");
   for (const char* name : {"Q2_K", "NVFP4"}) {  // the first has Q3_K, Q4_K and Q6_K as well
     const OwnedModel owned(read_file(test::shared_data_path(std::string("conformance/quants/") + name + ".gguf")));
-    expect_same_bits_everywhere(owned.model, 8, 12);
+    expect_same_bits_everywhere(owned.model, 8, 17);
   }
 }
 

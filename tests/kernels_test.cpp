@@ -178,6 +178,37 @@ TEST_P(EveryKernelSet, MultipliesLikeTheReference) {
   }
 }
 
+// Sums of products are largest where all weights and all activations are at an end of their range.
+TEST_P(EveryKernelSet, MultipliesTheLargestNumbersLikeTheReference) {
+  constexpr std::uint32_t kBlocks = 3, kRows = 9;
+  for (const auto& [format, bits, offset, part_count, has_minimum] : kWeightFormats) {
+    for (const std::uint8_t byte : {0x00, 0xff}) {
+      for (const int sign : {1, -1}) {
+        PackedMatrix matrix{nullptr, kTile, kBlocks, format};
+        AlignedBytes bytes(kBlocks * tile_block_bytes(format));
+        Random random(10);
+        fill_weights(matrix, bytes.data(), random);
+        for (std::uint32_t b = 0; b < kBlocks; ++b) {
+          std::uint8_t* values = bytes.data() + b * tile_block_bytes(format);
+          std::memset(values, byte, value_bytes(format));
+          if (format != WeightFormat::kWide) continue;
+          const auto largest = static_cast<std::int16_t>(byte == 0 ? kWideMax : -static_cast<int>(kWideMax));
+          for (std::uint32_t i = 0; i < kBlock * kTile; ++i) std::memcpy(values + 2 * i, &largest, 2);
+        }
+        const std::vector<std::int8_t> narrow(kRows * kBlocks * kBlock, static_cast<std::int8_t>(sign * 127));
+        const std::vector<std::int16_t> wide(kRows * kBlocks * kBlock, static_cast<std::int16_t>(sign * 4095));
+        const std::vector<float> scales(kRows * kBlocks, 0.01f);
+        const std::vector<std::int32_t> sums(kRows * kBlocks, sign * 127 * static_cast<int>(kBlock));
+        const QuantizedRows rows{narrow.data(), wide.data(), scales.data(), sums.data()};
+        std::vector<float> out[2] = {std::vector<float>(kRows * kTile), std::vector<float>(kRows * kTile)};
+        reference().matmul(matrix, 0, 1, rows, kRows, out[0].data(), kTile);
+        set().matmul(matrix, 0, 1, rows, kRows, out[1].data(), kTile);
+        EXPECT_TRUE(same_bits(out[0], out[1])) << bits << " bits, " << part_count << " parts, byte " << +byte;
+      }
+    }
+  }
+}
+
 TEST_P(EveryKernelSet, RowKernelsMatchTheReference) {
   using RowFunction = void (*)(const Kernels& kernels, const float* x, const float* w, std::uint32_t count, float* out);
   struct Case {

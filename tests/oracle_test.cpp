@@ -84,26 +84,13 @@ TEST(Oracle, ReproducesEveryModelOfTheKit) {
   }
 }
 
-TEST(Oracle, ReproducesQuantisedModelsOfTheKitAndRefusesTypesItDoesNotKnow) {
+TEST(Oracle, ReproducesEveryQuantisedModelOfTheKit) {
   TACIT_NEEDS_SHARED("conformance/quants");
   const auto folder = shared_data_path("conformance/quants");
-  const std::set<std::string> known = {"F32", "F16", "BF16", "Q8_0", "Q4_0", "Q6_K"};
-  int known_count = 0, unknown_count = 0;
   for (const auto& entry : read_json(folder / "manifest.json")) {
     const auto stem = folder / entry.at("type").get<std::string>();
-    const auto& types = entry.at("tensor_types").items();
-    if (std::all_of(types.begin(), types.end(), [&](const auto& type) { return known.contains(type.key()); })) {
-      expect_reference(stem.string() + ".gguf", folder / "tokens.json", stem.string() + ".logits_dequant.f32", 1e-3);
-      ++known_count;
-    } else {
-      const auto model = load_model(stem.string() + ".gguf");
-      ASSERT_FALSE(model.ok()) << stem;
-      EXPECT_NE(model.error().message.find("is of type"), std::string::npos) << model.error().message;
-      ++unknown_count;
-    }
+    expect_reference(stem.string() + ".gguf", folder / "tokens.json", stem.string() + ".logits_dequant.f32", 2e-4);
   }
-  EXPECT_GE(known_count, 4);
-  EXPECT_GT(unknown_count, 0);
 }
 
 Result<Model> load_parts(const ModelParts& parts, std::size_t context_length = 0) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every tensor type: dequantised values as an independent engine has them (the conformance kit), packed weights that are
-// the dequantised ones exactly, and bytes that nobody meant as weights.
-#include "quants/dequantize.h"
-
+// Every tensor type: dequantised values as an independent engine has them (the conformance kit), packed weights that
+// are the dequantised ones exactly, and bytes that nobody meant as weights.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -16,6 +14,7 @@
 #include "kernels/reference.h"
 #include "model/packing.h"
 #include "numeric/float_formats.h"
+#include "quants/dequantize.h"
 #include "support/gguf_writer.h"
 #include "support/shared_data.h"
 
@@ -27,11 +26,11 @@ using Random = std::mt19937;
 
 constexpr TensorType kFloatTypes[] = {TensorType::kF32, TensorType::kF16, TensorType::kBF16};
 constexpr TensorType kBlockTypes[] = {
-    TensorType::kQ4_0,    TensorType::kQ4_1,   TensorType::kQ5_0,    TensorType::kQ5_1,  TensorType::kQ8_0,
-    TensorType::kQ2_K,    TensorType::kQ3_K,   TensorType::kQ4_K,    TensorType::kQ5_K,  TensorType::kQ6_K,
-    TensorType::kIQ1_S,   TensorType::kIQ1_M,  TensorType::kIQ2_XXS, TensorType::kIQ2_XS, TensorType::kIQ2_S,
-    TensorType::kIQ3_XXS, TensorType::kIQ3_S,  TensorType::kIQ4_NL,  TensorType::kIQ4_XS, TensorType::kTQ1_0,
-    TensorType::kTQ2_0,   TensorType::kMXFP4,  TensorType::kNVFP4,
+    TensorType::kQ4_0,    TensorType::kQ4_1,  TensorType::kQ5_0,    TensorType::kQ5_1,   TensorType::kQ8_0,
+    TensorType::kQ2_K,    TensorType::kQ3_K,  TensorType::kQ4_K,    TensorType::kQ5_K,   TensorType::kQ6_K,
+    TensorType::kIQ1_S,   TensorType::kIQ1_M, TensorType::kIQ2_XXS, TensorType::kIQ2_XS, TensorType::kIQ2_S,
+    TensorType::kIQ3_XXS, TensorType::kIQ3_S, TensorType::kIQ4_NL,  TensorType::kIQ4_XS, TensorType::kTQ1_0,
+    TensorType::kTQ2_0,   TensorType::kMXFP4, TensorType::kNVFP4,
 };
 
 std::vector<TensorType> every_type() {
@@ -40,7 +39,9 @@ std::vector<TensorType> every_type() {
   return types;
 }
 
-const gguf::TensorTypeInfo& info_of(TensorType type) { return *gguf::find_tensor_type(static_cast<std::uint32_t>(type)); }
+const gguf::TensorTypeInfo& info_of(TensorType type) {
+  return *gguf::find_tensor_type(static_cast<std::uint32_t>(type));
+}
 
 std::vector<float> floats_of(TensorType type, const std::uint8_t* source, std::uint64_t count) {
   std::vector<float> values(count);
@@ -93,7 +94,8 @@ std::vector<float> unpack(const Linear& linear) {
     scales[k / kernels::kBlock] = 1;
     sums[k / kernels::kBlock] = 1;
     kernels::kReferenceKernels.matmul(packed, 0, packed.tile_count(),
-                                      {narrow.data(), wide.data(), scales.data(), sums.data()}, 1, out.data(), out.size());
+                                      {narrow.data(), wide.data(), scales.data(), sums.data()}, 1, out.data(),
+                                      out.size());
     for (std::uint32_t o = 0; o < packed.output_count; ++o) weights[std::size_t{o} * linear.input_count + k] = out[o];
   }
   return weights;
@@ -113,7 +115,9 @@ struct EveryTensorType : ::testing::TestWithParam<TensorType> {};
 struct EveryBlockType : EveryTensorType {};
 struct EveryFloatType : EveryTensorType {};
 
-std::string type_name(const ::testing::TestParamInfo<TensorType>& test) { return std::string(info_of(test.param).name); }
+std::string type_name(const ::testing::TestParamInfo<TensorType>& test) {
+  return std::string(info_of(test.param).name);
+}
 INSTANTIATE_TEST_SUITE_P(Types, EveryTensorType, ::testing::ValuesIn(every_type()), type_name);
 INSTANTIATE_TEST_SUITE_P(Types, EveryBlockType, ::testing::ValuesIn(kBlockTypes), type_name);
 INSTANTIATE_TEST_SUITE_P(Types, EveryFloatType, ::testing::ValuesIn(kFloatTypes), type_name);
@@ -156,7 +160,8 @@ TEST_P(EveryFloatType, IsQuantisedWithinHalfAStep) {
     for (std::uint32_t k = 0; k < kWidth; ++k) {
       const std::uint32_t end = std::min(kWidth, k / 32 * 32 + 32);
       float largest = 0;
-      for (std::uint32_t i = k / 32 * 32; i < end; ++i) largest = std::max(largest, std::abs(expected[row * kWidth + i]));
+      for (std::uint32_t i = k / 32 * 32; i < end; ++i)
+        largest = std::max(largest, std::abs(expected[row * kWidth + i]));
       EXPECT_NEAR(weights[row * kWidth + k], expected[row * kWidth + k], largest * 0.501f / kernels::kWideMax);
     }
   }
@@ -198,12 +203,13 @@ std::uint64_t hash_of(std::span<const float> values) {
 
 // Taken when all rows of the kit were equal, for where the kit is not at hand.
 TEST(Quants, DequantisesTheSameBitsAsWhenTheKitWasCompared) {
-  const std::vector<std::uint64_t> expected = {  // in the order of every_type()
-      1427795555683815609u, 1925217535610207012u, 16670588484797395039u, 16155050701778026357u, 14595286618100142737u,
-      11246087040817623123u, 11025542953267656993u, 9192703852183215001u, 9342564845678067914u, 3058153303739965138u,
-      13148682790417202955u, 11203417241943474907u, 12289151302490872955u, 1243657251155251392u, 6556593768545603275u,
-      4602482135887040597u, 7067568380620275387u, 14292810383139473349u, 9349117657156953443u, 9786931713654932612u,
-      10729130120149339388u, 10539749171687960565u, 13831296095308818697u, 6274441858740458909u, 15822727862771544863u,
+  const std::vector<std::uint64_t> expected = {
+      // in the order of every_type()
+      1427795555683815609u,  1925217535610207012u,  16670588484797395039u, 16155050701778026357u, 14595286618100142737u,
+      11246087040817623123u, 11025542953267656993u, 9192703852183215001u,  9342564845678067914u,  3058153303739965138u,
+      13148682790417202955u, 11203417241943474907u, 12289151302490872955u, 1243657251155251392u,  6556593768545603275u,
+      4602482135887040597u,  7067568380620275387u,  14292810383139473349u, 9349117657156953443u,  9786931713654932612u,
+      10729130120149339388u, 10539749171687960565u, 13831296095308818697u, 6274441858740458909u,  15822727862771544863u,
       1421908009010445885u,
   };
   std::vector<std::uint64_t> found;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # The decoder that was written from spec/ alone, in another language, gives back what tacit stored: model segments
 # longer than the window, text that repeats itself, bytes that are no text, the fallbacks, drawn text with and without a
-# stated sampler, and the archives of archives/ (contract 1, several lanes). Usage: spec_decoder.sh TACIT PYTHON_DECODER
+# stated sampler, and the archives of archives/ (contract 1, several lanes); and its logits are those of tacit for the
+# tensor types of the conformance kit, where that is in TACIT_SHARED. Usage: spec_decoder.sh TACIT PYTHON_DECODER
 set -eu
 tacit=$1
 decoder=$2
@@ -52,3 +53,5 @@ for name in contract-1 contract-2 contract-2-sampler; do
   rm "$work/stored"
   echo "ok $archive"
 done
+
+"$python" "$here/spec_types.py" "$tacit" "$(dirname "$decoder")" "${TACIT_SHARED:-$here/../../shared}"

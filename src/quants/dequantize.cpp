@@ -13,17 +13,17 @@ namespace {
 using gguf::TensorType;
 
 constexpr BlockType kBlockTypes[] = {
-    {TensorType::kQ4_0, false, decode_q4_0},     {TensorType::kQ4_1, true, decode_q4_1},
-    {TensorType::kQ5_0, false, decode_q5_0},     {TensorType::kQ5_1, true, decode_q5_1},
-    {TensorType::kQ8_0, false, decode_q8_0},     {TensorType::kQ2_K, true, decode_q2_k},
-    {TensorType::kQ3_K, false, decode_q3_k},     {TensorType::kQ4_K, true, decode_q4_k},
-    {TensorType::kQ5_K, true, decode_q5_k},      {TensorType::kQ6_K, false, decode_q6_k},
-    {TensorType::kIQ1_S, false, decode_iq1_s},   {TensorType::kIQ1_M, false, decode_iq1_m},
+    {TensorType::kQ4_0, false, decode_q4_0},       {TensorType::kQ4_1, true, decode_q4_1},
+    {TensorType::kQ5_0, false, decode_q5_0},       {TensorType::kQ5_1, true, decode_q5_1},
+    {TensorType::kQ8_0, false, decode_q8_0},       {TensorType::kQ2_K, true, decode_q2_k},
+    {TensorType::kQ3_K, false, decode_q3_k},       {TensorType::kQ4_K, true, decode_q4_k},
+    {TensorType::kQ5_K, true, decode_q5_k},        {TensorType::kQ6_K, false, decode_q6_k},
+    {TensorType::kIQ1_S, false, decode_iq1_s},     {TensorType::kIQ1_M, false, decode_iq1_m},
     {TensorType::kIQ2_XXS, false, decode_iq2_xxs}, {TensorType::kIQ2_XS, false, decode_iq2_xs},
-    {TensorType::kIQ2_S, false, decode_iq2_s},   {TensorType::kIQ3_XXS, false, decode_iq3_xxs},
-    {TensorType::kIQ3_S, false, decode_iq3_s},   {TensorType::kIQ4_NL, false, decode_iq4_nl},
-    {TensorType::kIQ4_XS, false, decode_iq4_xs}, {TensorType::kTQ1_0, false, decode_tq1_0},
-    {TensorType::kTQ2_0, false, decode_tq2_0},   {TensorType::kMXFP4, false, decode_mxfp4},
+    {TensorType::kIQ2_S, false, decode_iq2_s},     {TensorType::kIQ3_XXS, false, decode_iq3_xxs},
+    {TensorType::kIQ3_S, false, decode_iq3_s},     {TensorType::kIQ4_NL, false, decode_iq4_nl},
+    {TensorType::kIQ4_XS, false, decode_iq4_xs},   {TensorType::kTQ1_0, false, decode_tq1_0},
+    {TensorType::kTQ2_0, false, decode_tq2_0},     {TensorType::kMXFP4, false, decode_mxfp4},
     {TensorType::kNVFP4, false, decode_nvfp4},
 };
 
@@ -53,7 +53,9 @@ bool is_dequantizable(TensorType type) {
 
 void dequantize(TensorType type, const std::uint8_t* source, std::uint64_t count, float* out) {
   switch (type) {
-    case TensorType::kF32: std::memcpy(out, source, count * sizeof(float)); return;
+    case TensorType::kF32:
+      std::memcpy(out, source, count * sizeof(float));
+      return;
     case TensorType::kF16:
       for (std::uint64_t i = 0; i < count; ++i) out[i] = quants::half_at(source + 2 * i);
       return;
@@ -62,7 +64,8 @@ void dequantize(TensorType type, const std::uint8_t* source, std::uint64_t count
         out[i] = numeric::from_bfloat16(load_unaligned<std::uint16_t>(source + 2 * i));
       }
       return;
-    default: break;
+    default:
+      break;
   }
   const quants::BlockType* block_type = quants::find_block_type(type);
   assert(block_type != nullptr);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Blocks of 256 elements. In the k-quants and IQ4_XS small integers times one binary16 number are the scales of 16 or
-// 32 elements; each such product is rounded to float once. Most types spread the bits of an element over fields of k bits
-// a byte: field j of byte l is element j * stride + l of a group.
+// 32 elements; each such product is rounded to float once. Most types spread the bits of an element over fields of k
+// bits a byte: field j of byte l is element j * stride + l of a group.
 #include "quants/blocks.h"
 
 namespace tacit::quants {
@@ -16,8 +16,8 @@ std::uint32_t field_at(const std::uint8_t* source, std::uint32_t i, std::uint32_
   return (source[group * stride + within % stride] >> bits * (within / stride)) & ((1u << bits) - 1);
 }
 
-// Q4_K and Q5_K: eight scales and eight minimums of six bits. Of the last four of each the low four bits are in bytes 8 to 11,
-// the high two on top of the first four.
+// Q4_K and Q5_K: eight scales and eight minimums of six bits. Of the last four of each the low four bits are in bytes 8
+// to 11, the high two on top of the first four.
 struct ScalePair {
   std::uint32_t scale;
   std::uint32_t minimum;
@@ -50,7 +50,8 @@ void decode_q2_k(const std::uint8_t* block, Integers& out) {
   const float d = half_at(block + 80);
   const float dmin = half_at(block + 82);
   for (std::uint32_t run = 0; run < kSize / kRun; ++run) {
-    set_scale(out, run * kRun, kRun, d * static_cast<float>(block[run] & 15), -(dmin * static_cast<float>(block[run] >> 4)));
+    set_scale(out, run * kRun, kRun, d * static_cast<float>(block[run] & 15),
+              -(dmin * static_cast<float>(block[run] >> 4)));
   }
   for (std::uint32_t i = 0; i < kSize; ++i) out.values[i] = static_cast<std::int8_t>(field_at(block + 16, i, 2, 32));
 }

@@ -29,9 +29,8 @@ void read_nibbles(const std::uint8_t* source, int offset, Integers& out) {
 // Bit i of the word is the fifth bit of element i.
 void read_five_bits(const std::uint8_t* fifth, const std::uint8_t* nibbles, int offset, Integers& out) {
   const auto word = load_unaligned<std::uint32_t>(fifth);
-  map_nibbles(nibbles, kSize, out.values.data(), [&](int nibble, std::uint32_t i) {
-    return (nibble | static_cast<int>((word >> i) & 1) << 4) - offset;
-  });
+  map_nibbles(nibbles, kSize, out.values.data(),
+              [&](int nibble, std::uint32_t i) { return (nibble | static_cast<int>((word >> i) & 1) << 4) - offset; });
 }
 
 // 2^(exponent - 128): half of an e8m0 scale, for the doubled values.

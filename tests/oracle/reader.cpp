@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "oracle/reader.h"
 
+#include <algorithm>
 #include <variant>
 
-#include "oracle/decode.h"
+#include "quants/dequantize.h"
 
 namespace tacit::oracle {
 namespace {
@@ -87,13 +88,12 @@ Result<Vector> Reader::values(const std::string& name, std::initializer_list<std
   if (!has_shape(*tensor, shape)) return mismatch("tensor " + name, text_of(*tensor), text_of(shape));
   used_.insert(name);
   Vector numbers(tensor->element_count());
-  const std::size_t block_count = numbers.size() / tensor->type->block_elements;
-  for (std::size_t i = 0; i < block_count; ++i) {
-    const std::uint8_t* block = tensor->data.data() + i * tensor->type->block_bytes;
-    if (!decode_block(tensor->type->type, block, numbers.data() + i * tensor->type->block_elements)) {
-      return model_error(file_.name() + ": tensor " + name + " is of type " + std::string(tensor->type->name));
-    }
+  if (!is_dequantizable(tensor->type->type)) {
+    return model_error(file_.name() + ": tensor " + name + " is of type " + std::string(tensor->type->name));
   }
+  std::vector<float> floats(numbers.size());
+  dequantize(tensor->type->type, tensor->data.data(), floats.size(), floats.data());
+  std::ranges::copy(floats, numbers.begin());
   return numbers;
 }
 
