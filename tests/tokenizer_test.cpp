@@ -358,7 +358,9 @@ class TokenizerKit : public testing::TestWithParam<std::string> {
   [[nodiscard]] static std::unique_ptr<Tokenizer> tokenizer() { return load(vocabulary_path().string()); }
 };
 
-INSTANTIATE_TEST_SUITE_P(SentencePieceBpe, TokenizerKit, testing::Values("llama-spm", "phi-3", "baichuan"),
+INSTANTIATE_TEST_SUITE_P(All, TokenizerKit,
+                         testing::Values("llama-spm", "phi-3", "baichuan", "gpt-2", "gpt-neox", "deepseek-llm",
+                                         "deepseek-coder", "falcon", "mpt", "refact", "starcoder", "bert-bge"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::ranges::replace(name, '-', '_');
@@ -372,15 +374,14 @@ TEST_P(TokenizerKit, TokenizesEveryTextAsLlamaCppDoes) {
   for (const KitLine& line : lines) EXPECT_EQ(tokenize(*tokenizer, line.text), line.ids) << readable(line.text);
 }
 
-TEST_P(TokenizerKit, AddsSpecialTokensAsLlamaCppDoes) {
+TEST_P(TokenizerKit, AddsAndParsesSpecialTokensAsLlamaCppDoes) {
   const auto tokenizer = TokenizerKit::tokenizer();
-  std::size_t compared = 0;
-  for (const KitLine& line : kit_lines(GetParam() + ".special.jsonl")) {
-    if (line.parse_special) continue;
-    EXPECT_EQ(tokenizer->tokenize(as_bytes(line.text), line.add_special), line.ids) << readable(line.text);
-    ++compared;
+  const auto lines = kit_lines(GetParam() + ".special.jsonl");
+  EXPECT_EQ(lines.size(), 26u);
+  for (const KitLine& line : lines) {
+    EXPECT_EQ(tokenizer->tokenize(as_bytes(line.text), line.add_special, line.parse_special), line.ids)
+        << readable(line.text) << (line.parse_special ? " parsed" : "");
   }
-  EXPECT_EQ(compared, 6u);
 }
 
 TEST_P(TokenizerKit, TokenizesLlamaCppsOwnTestPairs) {
@@ -733,11 +734,11 @@ GgufWriter three_tokens() {
 TEST(TokenizerLoad, AcceptsAVocabularyWithoutScoresAndTypes) { EXPECT_TRUE(load_bytes(three_tokens().bytes()).ok()); }
 
 TEST(TokenizerLoad, RefusesAnotherTokenizerModel) {
-  expect_refused(GgufWriter().add("tokenizer.ggml.model", "gpt2"), R"(model": found "gpt2", expected "llama")");
+  expect_refused(GgufWriter().add("tokenizer.ggml.model", "plamo2"), R"(model": found "plamo2", expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", "\x1b[2J"),
-                 R"(model": found a string of 4 bytes, expected "llama")");
+                 R"(model": found a string of 4 bytes, expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", std::string(65, 'x')),
-                 R"(model": found a string of 65 bytes, expected "llama")");
+                 R"(model": found a string of 65 bytes, expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter(), R"(model": found no such key, expected a string)");
 }
 
