@@ -213,7 +213,7 @@ class Pattern::Parser {
 };
 
 Pattern::Pattern(std::string_view expression) : alternatives_(Parser(expression).parse_alternatives()) {
-  assert(alternatives_.size() <= 32);
+  assert(alternatives_.size() <= std::tuple_size_v<Failures>);
   for (std::size_t i = 0; i < alternatives_.size(); ++i) index_first_characters(alternatives_[i], 1u << i);
 }
 
@@ -240,8 +240,9 @@ void Pattern::split(std::span<const Character> text, std::vector<std::uint32_t>&
   for (const std::uint32_t piece : pieces) {
     const std::span<const Character> within = text.first(piece);
     std::size_t done = 0;
+    Failures failures{};
     for (std::size_t begin = 0; begin < piece;) {
-      const std::size_t end = match(within, begin);
+      const std::size_t end = match(within, begin, failures);
       if (end == kNoMatch) {
         ++begin;
         continue;
@@ -256,15 +257,25 @@ void Pattern::split(std::span<const Character> text, std::vector<std::uint32_t>&
   pieces.swap(parts);
 }
 
-std::size_t Pattern::match(std::span<const Character> text, std::size_t begin) const {
+std::size_t Pattern::match(std::span<const Character> text, std::size_t begin, Failures& failures) const {
   const Character first = text[begin];
   std::uint32_t candidates = first.code_point() < by_ascii_.size() ? by_ascii_[first.code_point()]
                                                                    : by_kind_[static_cast<std::size_t>(first.kind())];
   for (; candidates != 0; candidates &= candidates - 1) {
-    const std::size_t end = match(alternatives_[static_cast<std::size_t>(std::countr_zero(candidates))], text, begin);
+    const auto index = static_cast<std::size_t>(std::countr_zero(candidates));
+    if (begin < failures[index]) continue;
+    const std::size_t end = match(alternatives_[index], text, begin);
     if (end != kNoMatch) return end;
+    failures[index] = end_of_run(alternatives_[index][0], text, begin);
   }
   return kNoMatch;
+}
+
+// Up to where the characters are of an unlimited class; `begin` for any other item.
+std::size_t Pattern::end_of_run(const Item& item, std::span<const Character> text, std::size_t begin) {
+  if (item.type != ItemType::kClass || item.maximum != kUnlimited) return begin;
+  while (begin < text.size() && item.set.contains(text[begin])) ++begin;
+  return begin;
 }
 
 std::size_t Pattern::match(std::span<const Item> items, std::span<const Character> text, std::size_t begin) {

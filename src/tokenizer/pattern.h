@@ -99,8 +99,13 @@ class Pattern {
   };
 
   void index_first_characters(std::span<const Item> items, std::uint32_t bit);
+  // By alternative: it matches nowhere before this place. One that starts with a run of a class and fails at the run's
+  // first character fails at all of them, which keeps time linear.
+  using Failures = std::array<std::size_t, 32>;
+
   // The end of the match at `begin` < text.size(), or kNoMatch.
-  [[nodiscard]] std::size_t match(std::span<const Character> text, std::size_t begin) const;
+  std::size_t match(std::span<const Character> text, std::size_t begin, Failures& failures) const;
+  static std::size_t end_of_run(const Item& item, std::span<const Character> text, std::size_t begin);
   static std::size_t match(std::span<const Item> items, std::span<const Character> text, std::size_t begin);
   static std::size_t match_giving_back(std::span<const Item> items, std::span<const Character> text, std::size_t begin,
                                        std::size_t count);
