@@ -19,21 +19,6 @@ using namespace test;
 
 constexpr std::int32_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4;
 
-// GPT-2's spelling of bytes.
-std::string spelled(std::string_view bytes) {
-  std::string piece;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    std::uint32_t next = 256, code_point = 0;
-    for (std::uint32_t b = 0; b <= byte; ++b) {
-      const bool is_printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
-      code_point = is_printable ? b : next++;
-    }
-    append_character(piece, code_point);
-  }
-  return piece;
-}
-
 struct MergeVocabulary {
   std::string model = "gpt2", pre = "gpt-2";
   std::vector<std::string> pieces;
@@ -153,14 +138,17 @@ MergeVocabulary random_vocabulary(std::mt19937& random, const std::string& pre) 
   if (is_byte_level && random() % 3 != 0) vocabulary.add_bytes();
   if (!is_byte_level && random() % 2 == 0) append_byte_tokens(vocabulary.pieces, vocabulary.types);
   std::vector<std::string> parts;
-  for (const char* text : {"a", "b", "x", " ", "t", "h", "e", "\n", "é", "中", "<", "s", ">", "1", "\xe2", "\x96", "\x81"}) {
+  for (const char* text :
+       {"a", "b", "x", " ", "t", "h", "e", "\n", "é", "中", "<", "s", ">", "1", "\xe2", "\x96", "\x81"}) {
     if (is_byte_level) {
       for (const char c : std::string(text)) parts.push_back(spelled(std::string(1, c)));
     } else {
       parts.push_back(std::string(text) == " " ? std::string(kBlank) : text);
     }
   }
-  const auto is_new = [&](const std::string& piece) { return std::ranges::find(vocabulary.pieces, piece) == vocabulary.pieces.end(); };
+  const auto is_new = [&](const std::string& piece) {
+    return std::ranges::find(vocabulary.pieces, piece) == vocabulary.pieces.end();
+  };
   for (const std::string& part : parts) {
     if (random() % 4 != 0 && is_new(part)) vocabulary.add(part);
   }
@@ -223,7 +211,10 @@ TEST(BytePairEncoding, SpellsBytesThatAreNoUtf8ByTheirOwnTokensWhenItEncodes) {
   const MergeVocabulary vocabulary = MergeVocabulary().add_bytes().merge("a", "b");
   const auto tokenizer = vocabulary.load();
   EXPECT_EQ(tokenize(*tokenizer, "ab\xff"), (Ids{vocabulary.id("ab"), 0xef, 0xbf, 0xbd}));
-  EXPECT_EQ(encode(*tokenizer, "ab\xff" "ab"), (Ids{vocabulary.id("ab"), 0xff, vocabulary.id("ab")}));
+  EXPECT_EQ(encode(*tokenizer,
+                   "ab\xff"
+                   "ab"),
+            (Ids{vocabulary.id("ab"), 0xff, vocabulary.id("ab")}));
   EXPECT_EQ(tokenizer->symbol_count(), tokenizer->vocabulary_size());
 }
 
@@ -455,7 +446,8 @@ GgufWriter bert(const std::vector<std::string>& more, std::uint32_t separator = 
 
 TEST(WordPiece, SpellsWordsByTheLongestPiecesOrNotAtAll) {
   const std::string blank(kBlank);
-  const auto tokenizer = loaded(load_bytes(bert({blank + "ab", blank + "a", "b", "bc", blank + ",", blank + "中"}).bytes()));
+  const auto tokenizer =
+      loaded(load_bytes(bert({blank + "ab", blank + "a", "b", "bc", blank + ",", blank + "中"}).bytes()));
   EXPECT_EQ(tokenize(*tokenizer, "abbc a, 中a"), (Ids{3, 6, 4, 7, 8, 4}));
   EXPECT_EQ(tokenize(*tokenizer, "ab abx ab"), (Ids{3, 0, 3}));
   EXPECT_EQ(tokenize(*tokenizer, "ÀB\u0301\u200b"), (Ids{3}));

@@ -67,8 +67,12 @@ std::string with_look_aheads(std::string expression) {
 }
 
 std::string collapsed_expression(const std::string& expression) {
-  const std::map<char, std::string> members = {{'N', "\xd1" "0-9"},
-                                               {'L', "\xd2" "A-Za-z"},
+  const std::map<char, std::string> members = {{'N',
+                                                "\xd1"
+                                                "0-9"},
+                                               {'L',
+                                                "\xd2"
+                                                "A-Za-z"},
                                                {'P', "\xd3!-#%-*,-/:-;?-@\\[-\\]_\\{\\}"},
                                                {'M', "\xd4"},
                                                {'S', "\xd5\\$\\+<->\\^`\\|"}};
@@ -152,16 +156,114 @@ class SlowPreTokenizer {
   std::vector<Step> steps_;
 };
 
-const std::vector<std::string> kParts = {
-    "a",      "bc",     "The",    "WORLD", "iPhone", "é",      "Ü",      "ß",       "ж",      "Ж",     "中",    "文字",
-    "ひ",     "カ",     "한",     "ไ",     "ก",      "ب",      "ᲀ",      "𐐀",       "𞤀",      "١",     "²",     "Ⅷ",
-    "１",     "0",      "12",     "345",   "6789",   "1234567", " ",     "  ",      "   ",    "\t",    "\n",    "\r\n",
-    "\n\n",   "\v",     "\f",     "\x1c",  "\x85",   "\u0085", "\u00a0", "\u2003",  "\u2028", "\u3000", ".",    ",",
-    "!",      "?!",     "...",    "…",     "。",     "、",     "。\n",   "，",      "؟",      "-",     "_",     "~",
-    "~~",     "`",      "^",      "$",     "€",      "+",      "=",      "<",       ">",      "|",     "\\",    "/",
-    "//\n",   "[",      "]",      "{",     "}",      "(",      ")",      "'",       "'s",     "'S",    "'ll",   "'LL",
-    "'Ve",    "'re",    "'d",     "'x",    "’s",     "\u0301", "\u0e31", "\u064b",  "🙂",     "👩‍👩‍👧", "™",     "\u200b",
-    "\xff",   "\xe2",   "\u0378", "\U000e0001", "<sentinel:12>", "IMGIMGABIZ", "IMGIMGABCDEZ", "١٢٣٤", "9٣", "ｗ", "℃", "㎏"};
+const std::vector<std::string> kParts = {"a",
+                                         "bc",
+                                         "The",
+                                         "WORLD",
+                                         "iPhone",
+                                         "é",
+                                         "Ü",
+                                         "ß",
+                                         "ж",
+                                         "Ж",
+                                         "中",
+                                         "文字",
+                                         "ひ",
+                                         "カ",
+                                         "한",
+                                         "ไ",
+                                         "ก",
+                                         "ب",
+                                         "ᲀ",
+                                         "𐐀",
+                                         "𞤀",
+                                         "١",
+                                         "²",
+                                         "Ⅷ",
+                                         "１",
+                                         "0",
+                                         "12",
+                                         "345",
+                                         "6789",
+                                         "1234567",
+                                         " ",
+                                         "  ",
+                                         "   ",
+                                         "\t",
+                                         "\n",
+                                         "\r\n",
+                                         "\n\n",
+                                         "\v",
+                                         "\f",
+                                         "\x1c",
+                                         "\x85",
+                                         "\u0085",
+                                         "\u00a0",
+                                         "\u2003",
+                                         "\u2028",
+                                         "\u3000",
+                                         ".",
+                                         ",",
+                                         "!",
+                                         "?!",
+                                         "...",
+                                         "…",
+                                         "。",
+                                         "、",
+                                         "。\n",
+                                         "，",
+                                         "؟",
+                                         "-",
+                                         "_",
+                                         "~",
+                                         "~~",
+                                         "`",
+                                         "^",
+                                         "$",
+                                         "€",
+                                         "+",
+                                         "=",
+                                         "<",
+                                         ">",
+                                         "|",
+                                         "\\",
+                                         "/",
+                                         "//\n",
+                                         "[",
+                                         "]",
+                                         "{",
+                                         "}",
+                                         "(",
+                                         ")",
+                                         "'",
+                                         "'s",
+                                         "'S",
+                                         "'ll",
+                                         "'LL",
+                                         "'Ve",
+                                         "'re",
+                                         "'d",
+                                         "'x",
+                                         "’s",
+                                         "\u0301",
+                                         "\u0e31",
+                                         "\u064b",
+                                         "🙂",
+                                         "👩‍👩‍👧",
+                                         "™",
+                                         "\u200b",
+                                         "\xff",
+                                         "\xe2",
+                                         "\u0378",
+                                         "\U000e0001",
+                                         "<sentinel:12>",
+                                         "IMGIMGABIZ",
+                                         "IMGIMGABCDEZ",
+                                         "١٢٣٤",
+                                         "9٣",
+                                         "ｗ",
+                                         "℃",
+                                         "㎏"};
 
 std::string random_text(std::mt19937& random, std::size_t count_max) {
   std::string text;
@@ -183,13 +285,13 @@ std::vector<std::string> first_names() {
   return names;
 }
 
-// Those whose expressions std::regex can be given. It takes the start of a look-ahead for the start of the text, so that
-// \b, which tiny_aya has there, is wrong in libstdc++ (and so in llama.cpp there); ours does as the model was trained.
+// Those whose expressions std::regex can be given. It takes the start of a look-ahead for the start of the text, so
+// that \b, which tiny_aya has there, is wrong in libstdc++ (and so in llama.cpp there); ours does as the model was
+// trained.
 std::vector<std::string> comparable_names() {
   std::vector<std::string> names = first_names();
-  std::erase_if(names, [](const std::string& name) {
-    return name == "kimi-k2" || name == "afmoe" || name == "tiny_aya";
-  });
+  std::erase_if(names,
+                [](const std::string& name) { return name == "kimi-k2" || name == "afmoe" || name == "tiny_aya"; });
   return names;
 }
 
@@ -274,12 +376,15 @@ TEST(PreTokenizer, GroupsDigitsFromTheRightWhereTheModelDoes) {
 
 TEST(PreTokenizer, TellsKindsApartAsUnicodeDoes) {
   const std::map<std::uint32_t, CharacterKind> kinds = {
-      {'a', CharacterKind::kLetter},       {'5', CharacterKind::kNumber},      {'~', CharacterKind::kSymbol},
-      {'_', CharacterKind::kPunctuation},  {' ', CharacterKind::kWhiteSpace},  {'\n', CharacterKind::kWhiteSpace},
-      {0x1c, CharacterKind::kControl},     {0x85, CharacterKind::kWhiteSpace}, {0x301, CharacterKind::kMark},
-      {0x378, CharacterKind::kUnassigned}, {0x2ebf0, CharacterKind::kLetter},  {0x10ffff, CharacterKind::kUnassigned},
-      {0x4e00, CharacterKind::kLetter},    {0x9fff, CharacterKind::kLetter},   {0x1f642, CharacterKind::kSymbol},
-      {0xd800, CharacterKind::kControl},   {0x110000, CharacterKind::kUnassigned}};
+      {'a', CharacterKind::kLetter},         {'5', CharacterKind::kNumber},
+      {'~', CharacterKind::kSymbol},         {'_', CharacterKind::kPunctuation},
+      {' ', CharacterKind::kWhiteSpace},     {'\n', CharacterKind::kWhiteSpace},
+      {0x1c, CharacterKind::kControl},       {0x85, CharacterKind::kWhiteSpace},
+      {0x301, CharacterKind::kMark},         {0x378, CharacterKind::kUnassigned},
+      {0x2ebf0, CharacterKind::kLetter},     {0x10ffff, CharacterKind::kUnassigned},
+      {0x4e00, CharacterKind::kLetter},      {0x9fff, CharacterKind::kLetter},
+      {0x1f642, CharacterKind::kSymbol},     {0xd800, CharacterKind::kControl},
+      {0x110000, CharacterKind::kUnassigned}};
   for (const auto& [code_point, kind] : kinds) EXPECT_EQ(kind_of(code_point), kind) << code_point;
   EXPECT_EQ(lower_case(0xc4), 0xe4u);
   EXPECT_EQ(lower_case(0x10400), 0x10428u);

@@ -611,7 +611,8 @@ GgufWriter three_tokens() {
 TEST(TokenizerLoad, AcceptsAVocabularyWithoutScoresAndTypes) { EXPECT_TRUE(load_bytes(three_tokens().bytes()).ok()); }
 
 TEST(TokenizerLoad, RefusesAnotherTokenizerModel) {
-  expect_refused(GgufWriter().add("tokenizer.ggml.model", "plamo2"), R"(model": found "plamo2", expected "llama", "gpt2", "gemma4" or "bert")");
+  expect_refused(GgufWriter().add("tokenizer.ggml.model", "plamo2"),
+                 R"(model": found "plamo2", expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", "\x1b[2J"),
                  R"(model": found a string of 4 bytes, expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", std::string(65, 'x')),

@@ -199,7 +199,8 @@ Status BytePairEncoding::read_merges(const gguf::File& file) {
     }
     const std::size_t space = merge.find(' ', 1);  // the first part may start with one
     if (space == std::string_view::npos) {
-      return load_error(file, kMergesKey, "no space in merge " + std::to_string(rank), "two parts with a space between");
+      return load_error(file, kMergesKey, "no space in merge " + std::to_string(rank),
+                        "two parts with a space between");
     }
     const std::string_view left = merge.substr(0, space), right = merge.substr(space + 1);
     joined_.push_back(intern(std::string(left).append(right)));
@@ -245,8 +246,8 @@ void BytePairEncoding::index_bytes() {
     byte_parts_[i] = find_part(spelling);
     for (const char& c : spelling) {
       const std::array<char, 6> spelled = byte_piece(static_cast<std::uint8_t>(c));
-      const std::string_view piece = flags_.is_byte_level ? std::string_view(&c, 1)
-                                                          : std::string_view(spelled.data(), spelled.size());
+      const std::string_view piece =
+          flags_.is_byte_level ? std::string_view(&c, 1) : std::string_view(spelled.data(), spelled.size());
       if (const TokenId token = find_piece(piece); token != kNoToken) fallbacks_[i].push_back(token);
     }
     const std::array<char, 6> spelled = byte_piece(byte);

@@ -67,9 +67,9 @@ class BytePairEncoding final : public Tokenizer {
   PairRanks ranks_;
   std::vector<std::int32_t> joined_;  // by rank: the part that the pair becomes
   std::unordered_map<std::string, std::int32_t> more_parts_;
-  std::array<std::string, 256> spellings_;            // how pieces spell a byte of the text
-  std::array<std::int32_t, 256> byte_parts_{};        // the part of that spelling, or kNoPart
-  std::array<std::vector<TokenId>, 256> fallbacks_;   // what a byte becomes in a part that is no token
+  std::array<std::string, 256> spellings_;           // how pieces spell a byte of the text
+  std::array<std::int32_t, 256> byte_parts_{};       // the part of that spelling, or kNoPart
+  std::array<std::vector<TokenId>, 256> fallbacks_;  // what a byte becomes in a part that is no token
 };
 
 }  // namespace tacit

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The merging that all byte-pair encodings share: a word is a chain of parts, and as long as some neighbours make a
-// pair, those of the best rank (of equal ones the leftmost) become one. O(n log n): each merge removes a part and offers
-// two pairs. What makes a pair is the rule's business.
+// pair, those of the best rank (of equal ones the leftmost) become one. O(n log n): each merge removes a part and
+// offers two pairs. What makes a pair is the rule's business.
 #pragma once
 
 #include <algorithm>

@@ -36,10 +36,10 @@ void CharacterSet::add(CharacterKind kind) {
 bool CharacterSet::contains(std::uint32_t code_point, CharacterKind kind) const {
   if (code_point < ascii.size()) return ascii[code_point] != inverted;
   if (kind == CharacterKind::kWhiteSpace) return ascii['\v'] != inverted;
-  const bool listed = (kinds >> static_cast<int>(kind) & 1) != 0 ||
-                      std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
-                        return range.first <= code_point && code_point <= range.last;
-                      });
+  const bool listed =
+      (kinds >> static_cast<int>(kind) & 1) != 0 || std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) {
+        return range.first <= code_point && code_point <= range.last;
+      });
   return listed != inverted;
 }
 
@@ -61,9 +61,8 @@ CharacterClass::CharacterClass(std::vector<CharacterSet> sets) {
 }
 
 bool CharacterClass::all_contain(Character character) const {
-  return std::all_of(sets_.begin(), sets_.end(), [&](const CharacterSet& set) {
-    return set.contains(character.code_point(), character.kind());
-  });
+  return std::all_of(sets_.begin(), sets_.end(),
+                     [&](const CharacterSet& set) { return set.contains(character.code_point(), character.kind()); });
 }
 
 class Pattern::Parser {
@@ -298,8 +297,8 @@ std::size_t Pattern::match(std::span<const Item> items, std::span<const Characte
 }
 
 // The class items[0] has matched `count` characters; as many of them count as what follows leaves it.
-std::size_t Pattern::match_giving_back(std::span<const Item> items, std::span<const Character> text,
-                                       std::size_t begin, std::size_t count) {
+std::size_t Pattern::match_giving_back(std::span<const Item> items, std::span<const Character> text, std::size_t begin,
+                                       std::size_t count) {
   for (;; --count) {
     const std::size_t end = match(items.subspan(1), text, begin + count);
     if (end != kNoMatch || count == items[0].minimum) return end;

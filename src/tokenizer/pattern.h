@@ -5,8 +5,8 @@
 // "~" is no symbol. Knows characters, not tokens.
 //
 // Accepted: characters, \r \n \t \s \S \d \p{L N P M S Han} (and Lu Ll Lt Lm Lo, which mean L), other escaped
-// characters, [classes] and their && intersection, (?: ) and ( ), (?!x) for a class x, ? * + {n} {n,m}, |. A group gives
-// nothing back once it has matched; a class does. No pattern may match nothing.
+// characters, [classes] and their && intersection, (?: ) and ( ), (?!x) for a class x, ? * + {n} {n,m}, |. A group
+// gives nothing back once it has matched; a class does. No pattern may match nothing.
 #pragma once
 
 #include <array>
@@ -24,7 +24,8 @@ namespace tacit {
 class Character {
  public:
   Character(DecodedCharacter decoded)
-      : bits_(decoded.code_point | static_cast<std::uint32_t>(kind_of(decoded.code_point)) << 21 | decoded.size << 24) {}
+      : bits_(decoded.code_point | static_cast<std::uint32_t>(kind_of(decoded.code_point)) << 21 | decoded.size << 24) {
+  }
   [[nodiscard]] std::uint32_t code_point() const { return bits_ & 0x1fffff; }
   [[nodiscard]] CharacterKind kind() const { return static_cast<CharacterKind>(bits_ >> 21 & 7); }
   [[nodiscard]] std::uint32_t size() const { return bits_ >> 24; }

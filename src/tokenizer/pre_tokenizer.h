@@ -20,7 +20,7 @@ class PreTokenizer {
  public:
   // Where the file says nothing of BOS, the flags do.
   struct Flags {
-    bool ignores_merges = false;  // a word that is a token is that token, whatever the merges say
+    bool ignores_merges = false;     // a word that is a token is that token, whatever the merges say
     bool keeps_blank_lines = false;  // the same for words of line feeds only
     bool adds_bos = false;
     bool always_adds_bos = false;  // even where the file says no

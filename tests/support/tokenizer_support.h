@@ -81,18 +81,18 @@ inline void expect_kept(const Tokenizer& tokenizer, std::string_view text) {
 
 // Spelled by pieces of these kinds of text, so that they meet in all ways.
 inline const std::vector<std::string> kTextParts = {"a",           "b",        "ab",
-                                             "x",           " ",        "  ",
-                                             "   ",         "\n",       "\n\n",
-                                             "\r\n",        "\t",       "1",
-                                             "<",           ">",        "<s>",
-                                             "</s>",        "<ud>",     "<unk>",
-                                             "<0x41>",      "<0x20>",   std::string(1, '\0'),
-                                             "\x01",        "é",        "中",
-                                             "🙂",        "\xe2",     "\x96",
-                                             "\x81",        "\xf0",     "\xff",
-                                             "\xc3",        "\xe2\x96", std::string(kBlank),
-                                             "the",         ".",        "\x7f",
-                                             "\xed\xa0\x80"};
+                                                    "x",           " ",        "  ",
+                                                    "   ",         "\n",       "\n\n",
+                                                    "\r\n",        "\t",       "1",
+                                                    "<",           ">",        "<s>",
+                                                    "</s>",        "<ud>",     "<unk>",
+                                                    "<0x41>",      "<0x20>",   std::string(1, '\0'),
+                                                    "\x01",        "é",        "中",
+                                                    "🙂",        "\xe2",     "\x96",
+                                                    "\x81",        "\xf0",     "\xff",
+                                                    "\xc3",        "\xe2\x96", std::string(kBlank),
+                                                    "the",         ".",        "\x7f",
+                                                    "\xed\xa0\x80"};
 
 inline std::string random_text(std::mt19937& random, std::size_t part_count_max) {
   std::string text;
