@@ -550,6 +550,11 @@ class RangeDecoder:
 # ---- numeric.md, 8: order; 9: symbols; archive.md, 5: symbols to bytes ----
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # tokenizer.ggml.token_type
+DEFAULT_IDS = {b"llama": (1, 2, 0), b"gpt2": (11, 11, -1), b"gemma4": (-1, -1, -1), b"bert": (101, -1, 100)}
+BLANK_PRE_TOKENIZERS = "gemma4", "granite-embed-multi-311m", "sarvam-moe"
+PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+ALPHABET = {chr(byte): byte for byte in PRINTABLE}  # GPT-2's: the byte of a character
+ALPHABET |= {chr(256 + i): byte for i, byte in enumerate(b for b in range(256) if b not in PRINTABLE)}
 
 # Pieces that are of one type whatever the file says.
 CONTROL_PIECES = """</s> <eos> <EOT> _<EOT> [EOT] [EOS] <|eot_id|> <|eom_id|> <|end|> <|im_end|> <end_of_turn>
@@ -570,24 +575,36 @@ FILL_IN_PIECES = {
 class Vocabulary:
     def __init__(self, keys: dict, rows: int):
         name, pieces = keys.get("tokenizer.ggml.model"), keys.get("tokenizer.ggml.tokens", [])
-        expect(name == b"llama", 0, "tokenizer.ggml.model", name, "llama")
+        expect(name in DEFAULT_IDS, 0, "tokenizer.ggml.model", name, "llama, gpt2, gemma4 or bert")
+        pre = keys.get("tokenizer.ggml.pre", b"").decode()
+        self.byte_level = name == b"gpt2" and pre not in BLANK_PRE_TOKENIZERS
         expect(0 < len(pieces) <= rows, 0, "tokenizer.ggml.tokens", len(pieces), f"1 to {rows}")
         self.size = len(pieces)
         self.types = self.corrected(keys, pieces, keys.get("tokenizer.ggml.token_type", [NORMAL] * self.size))
         self.bytes = [self.spelled(piece, kind) for piece, kind in zip(pieces, self.types)]
         spelled = {text for text, kind in zip(self.bytes, self.types) if kind != USER_DEFINED}
         self.bytes += [bytes([k]) for k in range(256) if bytes([k]) not in spelled]  # the escapes
-        self.start = keys.get("tokenizer.ggml.bos_token_id", min(1, self.size - 1))
-        self.unknown = keys.get("tokenizer.ggml.unknown_token_id", 0)
-        self.space_prefix = keys.get("tokenizer.ggml.add_space_prefix", True)
+        bos, eos, unknown = (keys.get(f"tokenizer.ggml.{key}_token_id", default if default < self.size else -1)
+                             for key, default in zip(("bos", "eos", "unknown"), DEFAULT_IDS[name]))
+        if "tokenizer.ggml.bos_token_id" not in keys and name == b"gpt2" and pre in ("chatglm-bpe", "glm4"):
+            bos = -1
+        self.start = bos if bos >= 0 else max(eos, 0)
+        self.unknown = max(unknown, 0)
+        self.space_prefix = name == b"bert" or name == b"llama" and keys.get("tokenizer.ggml.add_space_prefix", True)
 
-    @staticmethod
-    def spelled(piece: bytes, kind: int) -> bytes:
+    def spelled(self, piece: bytes, kind: int) -> bytes:
         if kind == BYTE:
             return bytes.fromhex(piece[3:5].decode())  # <0xHH>
         if kind in (UNKNOWN, CONTROL):
             return b""
-        return piece if kind == USER_DEFINED else piece.replace("\u2581".encode(), b" ")
+        if kind == USER_DEFINED:
+            return piece
+        if not self.byte_level:
+            return piece.replace("\u2581".encode(), b" ")
+        try:
+            return bytes(ALPHABET[character] for character in piece.decode())
+        except (KeyError, UnicodeDecodeError):
+            return piece
 
     @staticmethod
     def corrected(keys: dict, pieces: list[bytes], types: list[int]) -> list[int]:

@@ -17,14 +17,13 @@
 
 #include "base/file.h"
 #include "support/gguf_writer.h"
-#include "support/shared_data.h"
+#include "support/tokenizer_support.h"
 
 namespace tacit {
 namespace {
 
-using test::GgufWriter;
+using namespace test;
 
-constexpr std::string_view kBlank = "\xe2\x96\x81";  // U+2581
 const std::string kSeedModel = TACIT_SOURCE_DIR "/models/seed7m-q8_0.gguf";
 
 // tokenizer.ggml.token_type
@@ -79,91 +78,8 @@ struct Vocabulary {
   }
 };
 
-Result<std::unique_ptr<Tokenizer>> load_bytes(const ByteVector& bytes) {
-  TACIT_ASSIGN(const gguf::File file, gguf::File::parse(bytes, "t.gguf"));
-  return Tokenizer::load(file);
-}
-
-std::unique_ptr<Tokenizer> loaded(Result<std::unique_ptr<Tokenizer>> tokenizer) {
-  EXPECT_TRUE(tokenizer.ok()) << (tokenizer.ok() ? "" : tokenizer.error().message);
-  return std::move(tokenizer).value();
-}
-
 std::unique_ptr<Tokenizer> load(const Vocabulary& vocabulary) {
   return loaded(load_bytes(vocabulary.writer().bytes()));
-}
-
-std::unique_ptr<Tokenizer> load(const std::string& path) {
-  const auto bytes = MappedFile::open(path);
-  EXPECT_TRUE(bytes.ok()) << path;
-  const auto file = gguf::File::parse(bytes.value().bytes(), path);
-  EXPECT_TRUE(file.ok()) << path;
-  return loaded(Tokenizer::load(file.value()));
-}
-
-using Ids = std::vector<TokenId>;
-
-Ids tokenize(const Tokenizer& tokenizer, std::string_view text) { return tokenizer.tokenize(as_bytes(text), false); }
-Ids encode(const Tokenizer& tokenizer, std::string_view text) { return tokenizer.encode(as_bytes(text)); }
-
-std::string decode(const Tokenizer& tokenizer, std::span<const TokenId> symbols) {
-  const auto text = tokenizer.decode(symbols, true);
-  EXPECT_TRUE(text.ok()) << (text.ok() ? "" : text.error().message);
-  return std::string(as_text(text.value()));
-}
-
-std::string readable(std::string_view text) {
-  std::string result;
-  for (const char c : text.substr(0, 200)) {
-    char hex[4];
-    std::snprintf(hex, sizeof hex, "%02x ", static_cast<unsigned char>(c));
-    result += hex;
-  }
-  return result;
-}
-
-// All that encode and decode promise for one text.
-void expect_kept(const Tokenizer& tokenizer, std::string_view text) {
-  const Ids symbols = encode(tokenizer, text);
-  ASSERT_EQ(decode(tokenizer, symbols), text) << readable(text);
-  bool each_has_bytes = true;
-  for (const TokenId symbol : symbols) each_has_bytes &= !tokenizer.symbol_bytes(symbol).empty();
-  EXPECT_TRUE(each_has_bytes) << "a symbol without a part in " << readable(text);
-  const Ids plain = tokenize(tokenizer, text);
-  const bool plain_has_bytes =
-      std::ranges::none_of(plain, [&](TokenId token) { return tokenizer.symbol_bytes(token).empty(); });
-  if (plain_has_bytes && decode(tokenizer, plain) == text) {
-    EXPECT_EQ(symbols, plain) << readable(text);
-  }
-}
-
-// Spelled by pieces of these kinds of text, so that they meet in all ways.
-const std::vector<std::string> kTextParts = {"a",           "b",        "ab",
-                                             "x",           " ",        "  ",
-                                             "   ",         "\n",       "\n\n",
-                                             "\r\n",        "\t",       "1",
-                                             "<",           ">",        "<s>",
-                                             "</s>",        "<ud>",     "<unk>",
-                                             "<0x41>",      "<0x20>",   std::string(1, '\0'),
-                                             "\x01",        "é",        "中",
-                                             "🙂",        "\xe2",     "\x96",
-                                             "\x81",        "\xf0",     "\xff",
-                                             "\xc3",        "\xe2\x96", std::string(kBlank),
-                                             "the",         ".",        "\x7f",
-                                             "\xed\xa0\x80"};
-
-std::string random_text(std::mt19937& random, std::size_t part_count_max) {
-  std::string text;
-  for (std::size_t left = random() % (part_count_max + 1); left > 0; --left) {
-    text += kTextParts[random() % kTextParts.size()];
-  }
-  return text;
-}
-
-std::string random_bytes(std::mt19937& random, std::size_t size_max) {
-  std::string text(random() % (size_max + 1), '\0');
-  for (char& c : text) c = static_cast<char>(random());
-  return text;
 }
 
 // Merges whose order matters, control tokens that text can spell by merging, user-defined tokens that overlap, pieces
@@ -317,37 +233,6 @@ Vocabulary random_vocabulary(std::mt19937& random) {
   return vocabulary;
 }
 
-std::string unhex(const std::string& hex) {
-  std::string text;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-    text += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return text;
-}
-
-std::string read_text(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-struct KitLine {
-  std::string text;
-  Ids ids;
-  bool add_special, parse_special;
-};
-
-std::vector<KitLine> kit_lines(const std::string& file) {
-  std::vector<KitLine> lines;
-  std::istringstream in(read_text(test::shared_data_path("conformance/tokenizers/" + file)));
-  for (std::string line; std::getline(in, line);) {
-    const auto json = nlohmann::json::parse(line);
-    lines.push_back({unhex(json.at("text_hex")), json.at("ids"), json.value("add_special", false),
-                     json.value("parse_special", false)});
-  }
-  return lines;
-}
-
 class TokenizerKit : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override { TACIT_NEEDS_SHARED("conformance/tokenizers"); }
@@ -355,10 +240,12 @@ class TokenizerKit : public testing::TestWithParam<std::string> {
   [[nodiscard]] static std::filesystem::path vocabulary_path() {
     return test::shared_data_path("conformance/vocab/ggml-vocab-" + GetParam() + ".gguf");
   }
-  [[nodiscard]] static std::unique_ptr<Tokenizer> tokenizer() { return load(vocabulary_path().string()); }
+  [[nodiscard]] static std::unique_ptr<Tokenizer> tokenizer() { return load_file(vocabulary_path().string()); }
 };
 
-INSTANTIATE_TEST_SUITE_P(SentencePieceBpe, TokenizerKit, testing::Values("llama-spm", "phi-3", "baichuan"),
+INSTANTIATE_TEST_SUITE_P(All, TokenizerKit,
+                         testing::Values("llama-spm", "phi-3", "baichuan", "gpt-2", "gpt-neox", "deepseek-llm",
+                                         "deepseek-coder", "falcon", "mpt", "refact", "starcoder", "bert-bge"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::ranges::replace(name, '-', '_');
@@ -372,33 +259,24 @@ TEST_P(TokenizerKit, TokenizesEveryTextAsLlamaCppDoes) {
   for (const KitLine& line : lines) EXPECT_EQ(tokenize(*tokenizer, line.text), line.ids) << readable(line.text);
 }
 
-TEST_P(TokenizerKit, AddsSpecialTokensAsLlamaCppDoes) {
+TEST_P(TokenizerKit, AddsAndParsesSpecialTokensAsLlamaCppDoes) {
   const auto tokenizer = TokenizerKit::tokenizer();
-  std::size_t compared = 0;
-  for (const KitLine& line : kit_lines(GetParam() + ".special.jsonl")) {
-    if (line.parse_special) continue;
-    EXPECT_EQ(tokenizer->tokenize(as_bytes(line.text), line.add_special), line.ids) << readable(line.text);
-    ++compared;
+  const auto lines = kit_lines(GetParam() + ".special.jsonl");
+  EXPECT_EQ(lines.size(), 26u);
+  for (const KitLine& line : lines) {
+    EXPECT_EQ(tokenizer->tokenize(as_bytes(line.text), line.add_special, line.parse_special), line.ids)
+        << readable(line.text) << (line.parse_special ? " parsed" : "");
   }
-  EXPECT_EQ(compared, 6u);
 }
 
 TEST_P(TokenizerKit, TokenizesLlamaCppsOwnTestPairs) {
-  const std::string separator = "\n__ggml_vocab_test__\n";
-  const std::string path = vocabulary_path().string();
-  if (!std::filesystem::exists(path + ".inp")) GTEST_SKIP() << "the kit has no pairs for " << GetParam();
-  const auto tokenizer = TokenizerKit::tokenizer();
-  std::string texts = read_text(path + ".inp");
-  std::istringstream answers(read_text(path + ".out"));
-  std::size_t compared = 0;
-  for (std::string line; std::getline(answers, line); ++compared) {
-    const std::size_t end = std::min(texts.find(separator), texts.size());
-    std::istringstream numbers(line);
-    const Ids ids{std::istream_iterator<TokenId>(numbers), std::istream_iterator<TokenId>()};
-    EXPECT_EQ(tokenize(*tokenizer, texts.substr(0, end)), ids) << readable(texts.substr(0, end));
-    texts.erase(0, end + separator.size());
+  if (!std::filesystem::exists(vocabulary_path().string() + ".inp")) {
+    GTEST_SKIP() << "the kit has no pairs for " << GetParam();
   }
-  EXPECT_EQ(compared, 46u);
+  const auto tokenizer = TokenizerKit::tokenizer();
+  const auto pairs = llama_cpp_pairs(GetParam());
+  EXPECT_EQ(pairs.size(), 46u);
+  for (const auto& [text, ids] : pairs) EXPECT_EQ(tokenize(*tokenizer, text), ids) << readable(text);
 }
 
 TEST_P(TokenizerKit, KeepsEveryTextOfTheKit) {
@@ -417,7 +295,7 @@ TEST_P(TokenizerKit, KeepsRandomBytesAndRandomTexts) {
 }
 
 TEST(Tokenizer, KeepsRandomBytesAndRandomTexts) {
-  const auto tokenizer = load(kSeedModel);
+  const auto tokenizer = load_file(kSeedModel);
   std::mt19937 random(8);
   for (int i = 0; i < 1000; ++i) {
     expect_kept(*tokenizer, random_bytes(random, 64));
@@ -426,7 +304,7 @@ TEST(Tokenizer, KeepsRandomBytesAndRandomTexts) {
 }
 
 TEST(Tokenizer, KeepsEveryByteAndEveryPairOfBytes) {
-  const auto seed = load(kSeedModel);
+  const auto seed = load_file(kSeedModel);
   const auto no_bytes = load(tricky_vocabulary());
   for (int first = 0; first < 256; ++first) {
     expect_kept(*seed, std::string(1, static_cast<char>(first)));
@@ -482,7 +360,7 @@ TEST(Tokenizer, WordByWordEqualsTheDefinitionOnWholeTexts) {
 
 TEST(Tokenizer, WordByWordEqualsTheDefinitionWithTheSeedVocabulary) {
   const Vocabulary vocabulary = read_vocabulary(kSeedModel);
-  const auto tokenizer = load(kSeedModel);
+  const auto tokenizer = load_file(kSeedModel);
   const SlowTokenizer slow(vocabulary);
   const std::string text = read_text(TACIT_SOURCE_DIR "/src/tokenizer/tokenizer.h").substr(0, 3000);
   EXPECT_EQ(tokenize(*tokenizer, text), slow.tokenize(text));
@@ -594,7 +472,7 @@ TEST(Tokenizer, SpellsBytesByByteTokensRatherThanByPieces) {
 }
 
 TEST(Tokenizer, SpellsOnlyTheOffendingPlacesByBytes) {
-  const auto tokenizer = load(kSeedModel);
+  const auto tokenizer = load_file(kSeedModel);
   const std::string before = "The quick brown fox", after = " jumps over the lazy dog.";
   Ids expected = tokenize(*tokenizer, before);
   for (const char* byte : {"\xe2", "\x96", "\x81"}) expected.push_back(tokenize(*tokenizer, byte)[0]);
@@ -695,7 +573,7 @@ TEST(Tokenizer, LivesLongerThanTheFileItCameFrom) {
 }
 
 TEST(Tokenizer, EncodesFromSeveralThreadsAtOnce) {
-  const auto tokenizer = load(kSeedModel);
+  const auto tokenizer = load_file(kSeedModel);
   const std::string text = read_text(TACIT_SOURCE_DIR "/src/tokenizer/tokenizer.cpp");
   const Ids expected = encode(*tokenizer, text);
   std::vector<Ids> results(4);
@@ -707,7 +585,7 @@ TEST(Tokenizer, EncodesFromSeveralThreadsAtOnce) {
 
 // Quadratic time would take hours, recursion would end the stack.
 TEST(Tokenizer, EncodesTwoMillionEqualBytesWithoutQuadraticTimeOrRecursion) {
-  const auto seed = load(kSeedModel);
+  const auto seed = load_file(kSeedModel);
   const auto tricky = load(tricky_vocabulary());
   for (const std::string part : {"a", " ", "\n", "ab", "\xff", "\xe2\x96\x81"}) {
     std::string text;
@@ -733,11 +611,12 @@ GgufWriter three_tokens() {
 TEST(TokenizerLoad, AcceptsAVocabularyWithoutScoresAndTypes) { EXPECT_TRUE(load_bytes(three_tokens().bytes()).ok()); }
 
 TEST(TokenizerLoad, RefusesAnotherTokenizerModel) {
-  expect_refused(GgufWriter().add("tokenizer.ggml.model", "gpt2"), R"(model": found "gpt2", expected "llama")");
+  expect_refused(GgufWriter().add("tokenizer.ggml.model", "plamo2"),
+                 R"(model": found "plamo2", expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", "\x1b[2J"),
-                 R"(model": found a string of 4 bytes, expected "llama")");
+                 R"(model": found a string of 4 bytes, expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", std::string(65, 'x')),
-                 R"(model": found a string of 65 bytes, expected "llama")");
+                 R"(model": found a string of 65 bytes, expected "llama", "gpt2", "gemma4" or "bert")");
   expect_refused(GgufWriter(), R"(model": found no such key, expected a string)");
 }
 

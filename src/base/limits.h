@@ -19,6 +19,7 @@ inline constexpr std::uint64_t kGgufAlignmentMax = 1024 * 1024;
 
 // Tokenizer.
 inline constexpr std::uint32_t kVocabularyMax = 1u << 20;  // four times the largest vocabulary met (262,144)
+inline constexpr std::uint32_t kMergesMax = 1u << 21;      // four times the longest list met (514,906)
 inline constexpr std::uint32_t kPieceBytesMax = 4096;      // the longest pieces met are 256 blanks
 
 // Model shape.

@@ -3,20 +3,19 @@
 #include "tokenizer/sentencepiece_bpe.h"
 
 #include <algorithm>
-#include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstring>
-#include <functional>
 #include <numeric>
-#include <optional>
 #include <string>
+
+#include "tokenizer/merge_chain.h"
+#include "tokenizer/pieces.h"
+#include "tokenizer/word_memory.h"
 
 namespace tacit {
 namespace {
 
 constexpr std::string_view kScoresKey = "tokenizer.ggml.scores";
-constexpr std::string_view kBlank = "\xe2\x96\x81";  // U+2581, a space in a piece
 
 // A character as llama.cpp cuts them: so many bytes as the first one announces, whatever they are, fewer at the end.
 struct Character {
@@ -70,27 +69,6 @@ std::string with_blanks(std::string_view text, bool add_prefix) {
   return escaped;
 }
 
-// The text that a piece stands for.
-std::string with_spaces(std::string_view piece) {
-  std::string text;
-  for (std::size_t begin = 0; begin < piece.size();) {
-    const std::size_t end = std::min(piece.find(kBlank, begin), piece.size());
-    text += piece.substr(begin, end - begin);
-    if (end < piece.size()) text += ' ';
-    begin = end + kBlank.size();
-  }
-  return text;
-}
-
-// The byte that "<0x41>" stands for; nothing for any other piece.
-std::optional<std::uint8_t> parse_byte_piece(std::string_view piece) {
-  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return std::nullopt;
-  std::uint8_t byte = 0;
-  const auto [end, error] = std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
-  if (error != std::errc() || end != piece.data() + 5) return std::nullopt;
-  return byte;
-}
-
 }  // namespace
 
 // One call's worth of merging: scratch memory, and what became of the words met so far.
@@ -102,45 +80,36 @@ class SentencePieceBpe::Merger {
   };
 
   Merger(const SentencePieceBpe& tokenizer, Mode mode, std::size_t text_bytes)
-      : tokenizer_(tokenizer),
-        mode_(mode),
-        remembered_(std::bit_ceil(std::clamp<std::size_t>(text_bytes / 8, 16, kRememberedMax))),
-        remembered_shift_(64 - std::countr_zero(remembered_.size())) {}
+      : tokenizer_(tokenizer), mode_(mode), memory_(text_bytes) {}
 
   // Appends what becomes of `text`, whose spaces are U+2581, to `symbols`, always the same vector.
   void append(std::string_view text, std::vector<TokenId>& symbols) {
     while (!text.empty()) {
       const Word word = first_word(text);
-      append_word(word, symbols);
+      memory_.append(word.text, word.hash, symbols, [&] { merge_and_append(word.text, symbols); });
       text.remove_prefix(word.text.size());
     }
   }
 
  private:
-  static constexpr std::size_t kRememberedMax = 16384;
-  static constexpr std::size_t kRememberedBytesMax = 36;
   static constexpr std::size_t kWordCharactersMax = std::size_t{1} << 24;
-  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
   struct Word {
     std::string_view text;
     std::uint64_t hash;
   };
 
-  // A word and where its symbols stand in the output. `size` 0: empty.
-  struct Remembered {
-    std::uint64_t begin = 0;
-    std::uint16_t count = 0;
-    std::uint16_t size = 0;
-    std::array<char, kRememberedBytesMax> text{};
-  };
+  // Two parts make a pair where their text is a piece; the better its score, the earlier.
+  struct Rule {
+    const SentencePieceBpe& tokenizer;
+    bool exact_only;
 
-  // A stretch of the word that has become one. The node after the last stands for the end.
-  struct Node {
-    std::uint32_t begin;     // offset in the word
-    std::uint32_t previous;  // kNone: the first
-    std::uint32_t next;
-    TokenId merged;  // the piece that this and the next make; kNoToken: none, or joined to an earlier one
+    [[nodiscard]] std::uint32_t rank(std::string_view joined, std::int32_t, std::int32_t) const {
+      const TokenId token = tokenizer.find_piece(joined);
+      if (token == kNoToken || (exact_only && !tokenizer.is_exact(token))) return MergeChain::kNoRank;
+      return tokenizer.rank(token);
+    }
+    [[nodiscard]] static std::int32_t join(std::uint32_t) { return 0; }
   };
 
   [[nodiscard]] Character character(std::string_view text, std::size_t offset) const {
@@ -162,39 +131,22 @@ class SentencePieceBpe::Merger {
     return {text.substr(0, end), hash};
   }
 
-  void append_word(const Word& word, std::vector<TokenId>& symbols) {
-    if (word.text.size() > kRememberedBytesMax) return merge_and_append(word.text, symbols);
-    Remembered& place = remembered_[static_cast<std::size_t>(word.hash >> remembered_shift_)];
-    if (place.size == word.text.size() && std::memcmp(place.text.data(), word.text.data(), place.size) == 0) {
-      for (std::uint64_t i = place.begin; i < place.begin + place.count; ++i) symbols.push_back(symbols[i]);
-      return;
-    }
-    place.begin = symbols.size();
-    merge_and_append(word.text, symbols);
-    place.count = static_cast<std::uint16_t>(symbols.size() - place.begin);
-    place.size = static_cast<std::uint16_t>(word.text.size());
-    std::memcpy(place.text.data(), word.text.data(), word.text.size());
-  }
-
   void merge_and_append(std::string_view word, std::vector<TokenId>& symbols) {
     merge(word, false);
     if (mode_ == Mode::kKeeping && ends_in_inexact_piece(word)) merge(word, true);
-    for (std::uint32_t i = 0; nodes_[i].begin < word.size(); i = nodes_[i].next) append_node(text_of(i, word), symbols);
-  }
-
-  [[nodiscard]] std::string_view text_of(std::uint32_t index, std::string_view word) const {
-    return word.substr(nodes_[index].begin, nodes_[nodes_[index].next].begin - nodes_[index].begin);
+    chain_.for_each(word, [&](std::string_view text, std::int32_t) { append_part(text, symbols); });
   }
 
   [[nodiscard]] bool ends_in_inexact_piece(std::string_view word) const {
-    for (std::uint32_t i = 0; nodes_[i].begin < word.size(); i = nodes_[i].next) {
-      const TokenId token = tokenizer_.find_piece(text_of(i, word));
-      if (token != kNoToken && !tokenizer_.is_exact(token)) return true;
-    }
-    return false;
+    bool found = false;
+    chain_.for_each(word, [&](std::string_view text, std::int32_t) {
+      const TokenId token = tokenizer_.find_piece(text);
+      found = found || (token != kNoToken && !tokenizer_.is_exact(token));
+    });
+    return found;
   }
 
-  void append_node(std::string_view text, std::vector<TokenId>& symbols) const {
+  void append_part(std::string_view text, std::vector<TokenId>& symbols) const {
     const TokenId token = tokenizer_.find_piece(text);
     if (token != kNoToken && (mode_ == Mode::kPlain || tokenizer_.is_exact(token))) {
       symbols.push_back(token);
@@ -205,58 +157,16 @@ class SentencePieceBpe::Merger {
     }
   }
 
-  // Leaves in nodes_ what `word` merges into. O(n log n): each merge removes a node and offers two pairs.
   void merge(std::string_view word, bool exact_only) {
-    nodes_.clear();
-    for (std::size_t offset = 0; offset < word.size();) {
-      const auto index = static_cast<std::uint32_t>(nodes_.size());
-      nodes_.push_back({static_cast<std::uint32_t>(offset), index - 1, index + 1, kNoToken});
-      offset += character(word, offset).size;
-    }
-    const auto end = static_cast<std::uint32_t>(nodes_.size());
-    nodes_.push_back({static_cast<std::uint32_t>(word.size()), end - 1, kNone, kNoToken});
-    for (std::uint32_t i = 0; i + 1 < end; ++i) offer(i, word, exact_only);
-    while (!queue_.empty()) {
-      std::pop_heap(queue_.begin(), queue_.end(), std::greater<>());
-      const auto left = static_cast<std::uint32_t>(queue_.back());
-      const auto rank = static_cast<std::uint32_t>(queue_.back() >> 32);
-      queue_.pop_back();
-      // An entry is out of date when its pair has become another. One of the same rank stands for that other just as
-      // well, and comes at the same point.
-      const TokenId merged = nodes_[left].merged;
-      if (merged == kNoToken || tokenizer_.rank(merged) != rank) continue;
-      join_to_next(left);
-      if (nodes_[left].previous != kNone) offer(nodes_[left].previous, word, exact_only);
-      offer(left, word, exact_only);
-    }
-  }
-
-  void join_to_next(std::uint32_t left) {
-    Node& right = nodes_[nodes_[left].next];
-    right.merged = kNoToken;
-    nodes_[right.next].previous = left;
-    nodes_[left].next = right.next;
-  }
-
-  // Queues the pair of node `left` and the next, if it makes a piece.
-  void offer(std::uint32_t left, std::string_view word, bool exact_only) {
-    Node& node = nodes_[left];
-    node.merged = kNoToken;
-    const std::uint32_t after = nodes_[node.next].next;
-    if (after == kNone) return;
-    const TokenId token = tokenizer_.find_piece(word.substr(node.begin, nodes_[after].begin - node.begin));
-    if (token == kNoToken || (exact_only && !tokenizer_.is_exact(token))) return;
-    node.merged = token;
-    queue_.push_back((std::uint64_t{tokenizer_.rank(token)} << 32) | left);
-    std::push_heap(queue_.begin(), queue_.end(), std::greater<>());
+    chain_.clear();
+    for (std::size_t offset = 0; offset < word.size(); offset += character(word, offset).size) chain_.append(offset, 0);
+    chain_.merge(word, Rule{tokenizer_, exact_only});
   }
 
   const SentencePieceBpe& tokenizer_;
   Mode mode_;
-  std::vector<Remembered> remembered_;  // by hash, the last word wins; a power of two
-  int remembered_shift_;
-  std::vector<Node> nodes_;
-  std::vector<std::uint64_t> queue_;  // a heap of (rank, left node): best score first, then leftmost
+  WordMemory memory_;
+  MergeChain chain_;
 };
 
 Result<std::unique_ptr<Tokenizer>> SentencePieceBpe::load(const gguf::File& file) {
@@ -295,29 +205,17 @@ Status SentencePieceBpe::read_ranks(const gguf::File& file) {
 Status SentencePieceBpe::read_symbol_bytes(const gguf::File& file) {
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
     const std::string text = with_spaces(piece(token));
-    std::string decoded = text;
-    if (type(token) == TokenType::kControl || type(token) == TokenType::kUnknown) decoded.clear();
-    if (type(token) == TokenType::kUserDefined) decoded = piece(token);
-    if (type(token) == TokenType::kByte) {
-      const std::optional<std::uint8_t> byte = parse_byte_piece(piece(token));
-      if (!byte.has_value()) {
-        return load_error(file, "tokenizer.ggml.tokens", "token " + std::to_string(token) + " of type 6 (byte)",
-                          "\"<0x00>\" to \"<0xFF>\" for its piece");
-      }
-      decoded = static_cast<char>(*byte);
-    }
-    symbol_bytes_.append(as_bytes(decoded));
-    is_exact_.push_back(decoded == text);
+    TACIT_TRY(append_symbol_bytes(file, token, text));
+    is_exact_.push_back(as_text(symbol_bytes(token)) == text);
   }
   return {};
 }
 
 void SentencePieceBpe::find_byte_tokens() {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
   for (std::size_t i = 0; i < byte_tokens_.size(); ++i) {
-    const char spelled[] = {'<', '0', 'x', kDigits[i >> 4], kDigits[i & 15], '>'};
+    const std::array<char, 6> spelled = byte_piece(static_cast<std::uint8_t>(i));
     const auto byte = static_cast<char>(i);
-    TokenId token = find_piece({spelled, sizeof spelled});
+    TokenId token = find_piece({spelled.data(), spelled.size()});
     if (token == kNoToken) token = find_piece({&byte, 1});
     byte_tokens_[i] = token == kNoToken ? unknown_token_ : token;
   }
@@ -337,12 +235,12 @@ void SentencePieceBpe::find_joins() {
   }
 }
 
-std::vector<TokenId> SentencePieceBpe::tokenize(ByteSpan text, bool add_special) const {
-  std::vector<TokenId> tokens;
-  Merger merger(*this, Merger::Mode::kPlain, text.size());
-  if (add_special && add_bos_) tokens.push_back(bos_token_);
+void SentencePieceBpe::append_tokens(std::span<const Fragment> fragments, std::vector<TokenId>& tokens) const {
+  std::size_t text_bytes = 0;
+  for (const Fragment& fragment : fragments) text_bytes += fragment.text.size();
+  Merger merger(*this, Merger::Mode::kPlain, text_bytes);
   bool wants_prefix = add_space_prefix_;
-  for (const Fragment& fragment : split(text, true)) {
+  for (const Fragment& fragment : fragments) {
     if (fragment.token != kNoToken) {
       tokens.push_back(fragment.token);
     } else {
@@ -350,8 +248,6 @@ std::vector<TokenId> SentencePieceBpe::tokenize(ByteSpan text, bool add_special)
     }
     wants_prefix = add_space_prefix_ && fragment.token != kNoToken;
   }
-  if (add_special && add_eos_) tokens.push_back(eos_token_);
-  return tokens;
 }
 
 // Differs from `tokenize` where that would not give the text back: no space prefix but at the start, U+2581 of the
@@ -360,7 +256,7 @@ std::vector<TokenId> SentencePieceBpe::encode_exactly(ByteSpan text) const {
   std::vector<TokenId> symbols;
   Merger merger(*this, Merger::Mode::kKeeping, text.size());
   bool wants_prefix = add_space_prefix_;
-  for (const Fragment& fragment : split(text, false)) {
+  for (const Fragment& fragment : split_to_keep(text)) {
     if (fragment.token != kNoToken) {
       symbols.push_back(fragment.token);
       wants_prefix = false;

@@ -19,10 +19,6 @@ class SentencePieceBpe final : public Tokenizer {
  public:
   static Result<std::unique_ptr<Tokenizer>> load(const gguf::File& file);
 
-  // Differs from llama.cpp in one thing: where 2^24 characters in a row hold no place that merges cannot cross, such
-  // a place is put after them, which bounds memory (by some 500 MB).
-  [[nodiscard]] std::vector<TokenId> tokenize(ByteSpan text, bool add_special) const override;
-
  private:
   class Merger;
 
@@ -34,6 +30,9 @@ class SentencePieceBpe final : public Tokenizer {
   Status read_symbol_bytes(const gguf::File& file);
   void find_byte_tokens();
   void find_joins();
+  // Differs from llama.cpp in one thing: where 2^24 characters in a row hold no place that merges cannot cross, such
+  // a place is put after them, which bounds memory (by some 600 MB).
+  void append_tokens(std::span<const Fragment> fragments, std::vector<TokenId>& tokens) const override;
   [[nodiscard]] std::vector<TokenId> encode_exactly(ByteSpan text) const override;
   // Whether the piece, with blanks for U+2581, is what the token decodes to. Not so control tokens, byte tokens
   // (found where a text spells "<0x41>"), user-defined ones with a U+2581.

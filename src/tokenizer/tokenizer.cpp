@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
-// What all tokenizers share: reading a vocabulary that may be hostile, user-defined tokens, and the two ways between
-// bytes and symbols. How the text between user-defined tokens becomes tokens is for the derived classes.
+// What all tokenizers share: reading a vocabulary that may be hostile, special tokens, and the two ways between bytes
+// and symbols. How the text between special tokens becomes tokens is for the derived classes.
 #include "tokenizer/tokenizer.h"
 
 #include <algorithm>
 #include <cassert>
-#include <functional>
-#include <numeric>
+#include <initializer_list>
+#include <optional>
 #include <string>
 
 #include "base/limits.h"
+#include "tokenizer/byte_pair_encoding.h"
+#include "tokenizer/pieces.h"
 #include "tokenizer/sentencepiece_bpe.h"
+#include "tokenizer/word_piece.h"
 
 namespace tacit {
 namespace {
@@ -63,21 +66,16 @@ constexpr FillInMiddleToken kFillInMiddleTokens[] = {
 // User-defined whatever the file says.
 constexpr std::string_view kUserDefinedNames[] = {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"};
 
-// A string out of the file as an error message may show it.
-std::string shown(std::string_view text) {
-  constexpr std::size_t kShownBytesMax = 64;
-  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  if (text.size() > kShownBytesMax || !printable) return "a string of " + std::to_string(text.size()) + " bytes";
-  return '"' + std::string(text) + '"';
-}
-
-bool is_space(std::uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
-
-bool names_phi3(std::string_view model_name) {
-  std::string lower(model_name);
+std::string lower_ascii(std::string_view text) {
+  std::string lower(text);
   std::transform(lower.begin(), lower.end(), lower.begin(),
                  [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower.find("phi-3") != std::string::npos || lower.find("phi3") != std::string::npos;
+  return lower;
+}
+
+bool contains_any(std::string_view text, std::initializer_list<std::string_view> parts) {
+  return std::any_of(parts.begin(), parts.end(),
+                     [&](std::string_view part) { return text.find(part) != std::string_view::npos; });
 }
 
 }  // namespace
@@ -85,7 +83,9 @@ bool names_phi3(std::string_view model_name) {
 Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const gguf::File& file) {
   TACIT_ASSIGN(const std::string_view model, file.string(kModelKey));
   if (model == "llama") return SentencePieceBpe::load(file);
-  return load_error(file, kModelKey, shown(model), "\"llama\"");
+  if (model == "gpt2" || model == "gemma4") return BytePairEncoding::load(file);
+  if (model == "bert") return WordPiece::load(file);
+  return load_error(file, kModelKey, shown(model), R"("llama", "gpt2", "gemma4" or "bert")");
 }
 
 Error Tokenizer::load_error(const gguf::File& file, std::string_view key, std::string_view found,
@@ -93,6 +93,21 @@ Error Tokenizer::load_error(const gguf::File& file, std::string_view key, std::s
   std::string message = file.name() + ": metadata \"";
   message.append(key).append("\": found ").append(found).append(", expected ").append(expected);
   return model_error(std::move(message));
+}
+
+std::string Tokenizer::shown(std::string_view text) {
+  constexpr std::size_t kShownBytesMax = 64;
+  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+  if (text.size() > kShownBytesMax || !printable) return "a string of " + std::to_string(text.size()) + " bytes";
+  return '"' + std::string(text) + '"';
+}
+
+std::vector<TokenId> Tokenizer::tokenize(ByteSpan text, bool add_special, bool parse_special) const {
+  std::vector<TokenId> tokens;
+  if (add_special && opening_token_ != kNoToken) tokens.push_back(opening_token_);
+  append_tokens(split(text, parse_special ? special_ : user_defined_, true), tokens);
+  if (add_special && closing_token_ != kNoToken) tokens.push_back(closing_token_);
+  return tokens;
 }
 
 std::vector<TokenId> Tokenizer::encode(ByteSpan text) const {
@@ -143,10 +158,7 @@ Status Tokenizer::read_vocabulary(const gguf::File& file, const Defaults& defaul
   TACIT_TRY(read_types(file));
   TACIT_TRY(read_special_tokens(file, defaults));
   correct_types(file);
-  index_user_defined();
-  TACIT_ASSIGN(const std::string_view model_name, file.string_or("general.name", ""));
-  strips_after_user_defined_ = names_phi3(model_name);
-  return {};
+  return index_special_tokens(file);
 }
 
 Status Tokenizer::read_pieces(const gguf::File& file) {
@@ -212,11 +224,15 @@ Status Tokenizer::read_special_tokens(const gguf::File& file, const Defaults& de
   if (unknown_token_ == kNoToken) unknown_token_ = 0;
   context_start_token_ = bos_token_ != kNoToken ? bos_token_ : std::max(eos_token_, TokenId{0});
 
-  TACIT_ASSIGN(add_bos_, file.boolean_or(kAddBosKey, defaults.add_bos));
-  TACIT_ASSIGN(add_eos_, file.boolean_or(kAddEosKey, defaults.add_eos));
+  TACIT_ASSIGN(const bool add_bos, file.boolean_or(kAddBosKey, defaults.add_bos));
+  TACIT_ASSIGN(const bool add_eos, file.boolean_or(kAddEosKey, defaults.add_eos));
+  if (add_bos && bos_token_ == kNoToken) return load_error(file, kAddBosKey, "true", "a BOS token in the vocabulary");
+  if (add_eos && eos_token_ == kNoToken) return load_error(file, kAddEosKey, "true", "an EOS token in the vocabulary");
+  if (add_bos) opening_token_ = bos_token_;
+  if (add_eos) closing_token_ = eos_token_;
+  add_space_prefix_ = defaults.add_space_prefix;
+  if (!defaults.reads_add_space_prefix) return {};
   TACIT_ASSIGN(add_space_prefix_, file.boolean_or("tokenizer.ggml.add_space_prefix", defaults.add_space_prefix));
-  if (add_bos_ && bos_token_ == kNoToken) return load_error(file, kAddBosKey, "true", "a BOS token in the vocabulary");
-  if (add_eos_ && eos_token_ == kNoToken) return load_error(file, kAddEosKey, "true", "an EOS token in the vocabulary");
   return {};
 }
 
@@ -242,81 +258,39 @@ void Tokenizer::correct_types(const gguf::File& file) {
   if (has("<|tool_response>")) set_type("</s>", TokenType::kNormal);
 }
 
-void Tokenizer::index_user_defined() {
+// Which tokens take white space with them, llama.cpp tells from the names of the model, its architecture and its
+// pre-tokenizer.
+Status Tokenizer::index_special_tokens(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view model, file.string_or("general.name", ""));
+  TACIT_ASSIGN(const std::string_view architecture, file.string_or("general.architecture", ""));
+  TACIT_ASSIGN(const std::string_view pre_tokenizer, file.string_or("tokenizer.ggml.pre", ""));
+  const std::string model_name = lower_ascii(model);
+  const bool is_jina = contains_any(pre_tokenizer, {"jina-v2-de", "jina-v2-es", "jina-v2-code"}) ||
+                       contains_any(architecture, {"nomic-bert-moe", "jina-bert-v3"});
+  const bool is_phi3 = !is_jina && contains_any(model_name, {"phi-3", "phi3"});
+  const bool is_modern_bert = !is_jina && !is_phi3 && contains_any(model_name, {"modern-bert"});
+
+  std::vector<TokenFinder::Entry> user_defined, special;
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
-    if (type(token) == TokenType::kUserDefined && !piece(token).empty()) user_defined_.push_back(token);
+    const bool is_user_defined = type(token) == TokenType::kUserDefined;
+    const bool is_special = type(token) == TokenType::kControl || type(token) == TokenType::kUnknown;
+    const std::string_view name = piece(token);
+    if (name.empty() || (!is_user_defined && !is_special)) continue;
+    TokenFinder::Entry entry = {token, as_bytes(name)};
+    entry.strips_before = (is_jina && name == "<mask>") || (is_modern_bert && name == "[MASK]");
+    entry.strips_after = is_phi3 && name != "<unk>" && name != "<s>" && name != "<|endoftext|>";
+    if (is_user_defined) user_defined.push_back(entry);
+    special.push_back(entry);
   }
-  std::stable_sort(user_defined_.begin(), user_defined_.end(),
-                   [this](TokenId a, TokenId b) { return piece(a).size() > piece(b).size(); });
-  user_defined_sorted_.resize(user_defined_.size());
-  std::iota(user_defined_sorted_.begin(), user_defined_sorted_.end(), std::size_t{0});
-  std::sort(user_defined_sorted_.begin(), user_defined_sorted_.end(),
-            [this](std::size_t a, std::size_t b) { return piece(user_defined_[a]) < piece(user_defined_[b]); });
-  for (const TokenId token : user_defined_) ++first_bytes_[static_cast<std::uint8_t>(piece(token)[0]) + std::size_t{1}];
-  std::partial_sum(first_bytes_.begin(), first_bytes_.end(), first_bytes_.begin());
+  user_defined_ = TokenFinder(std::move(user_defined));
+  special_ = TokenFinder(std::move(special));
+  return {};
 }
 
-// The rank of the longest user-defined piece that `text` starts with, or kNoRank.
-std::size_t Tokenizer::longest_user_defined(ByteSpan text) const {
-  std::size_t longest = kNoRank;
-  if (text.empty()) return longest;
-  auto begin = user_defined_sorted_.begin() + static_cast<std::ptrdiff_t>(first_bytes_[text[0]]);
-  auto end = user_defined_sorted_.begin() + static_cast<std::ptrdiff_t>(first_bytes_[text[0] + std::size_t{1}]);
-  // [begin, end) have their first `size` bytes in common with `text`; the shortest of them comes first.
-  for (std::size_t size = 1; begin != end; ++size) {
-    if (piece(user_defined_[*begin]).size() == size) longest = *begin++;
-    if (size == text.size()) break;
-    const auto byte_of = [&](std::size_t rank) { return static_cast<std::uint8_t>(piece(user_defined_[rank])[size]); };
-    begin = std::partition_point(begin, end, [&](std::size_t rank) { return byte_of(rank) < text[size]; });
-    end = std::partition_point(begin, end, [&](std::size_t rank) { return byte_of(rank) == text[size]; });
-  }
-  return longest;
-}
-
-// A queue of one candidate per position, best first, instead of a pass over the text per token: vocabularies have
-// hundreds of user-defined tokens, texts few occurrences.
-std::vector<Tokenizer::Match> Tokenizer::find_user_defined(ByteSpan text, bool may_strip) const {
-  constexpr int kPositionBits = 44;  // of a candidate; above them is the rank, which is less than kVocabularyMax
-  constexpr std::uint64_t kPositionMask = (std::uint64_t{1} << kPositionBits) - 1;
-  std::vector<std::uint64_t> queue;
-  const auto offer = [&](std::size_t position, std::size_t room) {
-    const std::size_t rank = longest_user_defined(text.subspan(position, room));
-    if (rank == kNoRank) return;
-    queue.push_back((static_cast<std::uint64_t>(rank) << kPositionBits) | position);
-    std::push_heap(queue.begin(), queue.end(), std::greater<>());
-  };
-  for (std::size_t i = 0; i < text.size(); ++i) offer(i, text.size() - i);
-
-  std::vector<Match> matches;
-  std::vector<bool> taken(queue.empty() ? 0 : text.size());
-  while (!queue.empty()) {
-    std::pop_heap(queue.begin(), queue.end(), std::greater<>());
-    const std::size_t begin = queue.back() & kPositionMask;
-    const TokenId token = user_defined_[queue.back() >> kPositionBits];
-    queue.pop_back();
-    if (taken[begin]) continue;
-    std::size_t end = begin + piece(token).size();
-    // Earlier matches are no shorter, so that one in the way reaches the last byte.
-    if (taken[end - 1]) {
-      std::size_t room = 1;
-      while (!taken[begin + room]) ++room;
-      offer(begin, room);
-      continue;
-    }
-    while (may_strip && strips_after_user_defined_ && end < text.size() && !taken[end] && is_space(text[end])) ++end;
-    std::fill_n(taken.begin() + static_cast<std::ptrdiff_t>(begin), end - begin, true);
-    matches.push_back({begin, end, token});
-  }
-  std::sort(matches.begin(), matches.end(), [](const Match& a, const Match& b) { return a.begin < b.begin; });
-  return matches;
-}
-
-std::vector<Tokenizer::Fragment> Tokenizer::split(ByteSpan text, bool may_strip) const {
-  std::vector<Match> matches;
-  if (!user_defined_.empty()) matches = find_user_defined(text, may_strip);
+std::vector<Tokenizer::Fragment> Tokenizer::split(ByteSpan text, const TokenFinder& finder, bool may_strip) {
   std::vector<Fragment> fragments;
   std::size_t done = 0;
-  for (const Match& match : matches) {
+  for (const TokenFinder::Match& match : finder.find_all(text, may_strip)) {
     if (match.begin > done) fragments.push_back({text.subspan(done, match.begin - done), kNoToken});
     fragments.push_back({text.subspan(match.begin, match.end - match.begin), match.token});
     done = match.end;
@@ -325,10 +299,28 @@ std::vector<Tokenizer::Fragment> Tokenizer::split(ByteSpan text, bool may_strip)
   return fragments;
 }
 
+Status Tokenizer::append_symbol_bytes(const gguf::File& file, TokenId token, std::string_view text) {
+  if (type(token) == TokenType::kControl || type(token) == TokenType::kUnknown) text = {};
+  if (type(token) == TokenType::kUserDefined) text = piece(token);
+  char byte = 0;
+  if (type(token) == TokenType::kByte) {
+    const std::optional<std::uint8_t> parsed = parse_byte_piece(piece(token));
+    if (!parsed.has_value()) {
+      return load_error(file, kTokensKey, "token " + std::to_string(token) + " of type 6 (byte)",
+                        "\"<0x00>\" to \"<0xFF>\" for its piece");
+    }
+    byte = static_cast<char>(*parsed);
+    text = {&byte, 1};
+  }
+  symbol_bytes_.append(as_bytes(text));
+  return {};
+}
+
 void Tokenizer::add_escapes(const std::array<TokenId, 256>& preferred) {
   assert(symbol_bytes_.size() == vocabulary_size_);
   byte_symbols_.fill(kNoToken);
   const auto assign = [this](TokenId token) {
+    if (token == kNoToken) return;
     const ByteSpan bytes = symbol_bytes(token);
     // A user-defined token says where a text starts (opens_with_space), so it is no spelling of a byte.
     if (bytes.size() != 1 || type(token) == TokenType::kUserDefined) return;

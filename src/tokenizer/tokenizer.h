@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "base/result.h"
 #include "base/token.h"
 #include "gguf/gguf.h"
+#include "tokenizer/token_finder.h"
 
 namespace tacit {
 
@@ -48,10 +50,11 @@ class Tokenizer {
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
-  // As llama.cpp's llama_tokenize with parse_special false. `add_special` puts BOS (and EOS) where the model's flags
-  // (tokenizer.ggml.add_bos_token, add_eos_token) say. Any bytes are accepted; one that the vocabulary cannot spell
-  // becomes the unknown token.
-  [[nodiscard]] virtual std::vector<TokenId> tokenize(ByteSpan text, bool add_special) const = 0;
+  // As llama.cpp's llama_tokenize. `add_special` puts BOS (and EOS) where the model's flags
+  // (tokenizer.ggml.add_bos_token, add_eos_token) say. `parse_special`: control tokens that the text spells are such
+  // tokens, not text. Any bytes are accepted; one that the vocabulary cannot spell becomes what it becomes there: the
+  // unknown token, or nothing.
+  [[nodiscard]] std::vector<TokenId> tokenize(ByteSpan text, bool add_special, bool parse_special = false) const;
 
   // Symbols for which `decode` gives exactly `text`. No BOS, no EOS. Starts with the space prefix where the model's
   // flag (tokenizer.ggml.add_space_prefix) asks for one, since that is what the model was trained to see.
@@ -93,7 +96,8 @@ class Tokenizer {
   // none.
   struct Defaults {
     TokenId bos, eos, unknown;
-    bool add_bos, add_eos, add_space_prefix;
+    bool add_bos = false, add_eos = false, add_space_prefix = false;
+    bool reads_add_space_prefix = true;  // from the file
   };
 
   // Text without user-defined tokens, or, where `token` is not kNoToken, one such token.
@@ -106,20 +110,23 @@ class Tokenizer {
 
   static Error load_error(const gguf::File& file, std::string_view key, std::string_view found,
                           std::string_view expected);
+  // A string out of the file as an error message may show it.
+  static std::string shown(std::string_view text);
 
-  // Loading, in this order: read_vocabulary fills all members but symbol_bytes_; the derived class appends the bytes
-  // of every token to that; add_escapes completes it. `preferred` are the tokens that `tokenize` falls back to, by
-  // byte; one that does not stand for just its byte is passed over.
+  // Loading, in this order: read_vocabulary fills all members but symbol_bytes_; the derived class calls
+  // append_symbol_bytes for every token; add_escapes completes it. `text` is what a normal token with that piece
+  // stands for. `preferred` are the tokens that `tokenize` falls back to, by
+  // byte; one that does not stand for just its byte is passed over, kNoToken too.
   Status read_vocabulary(const gguf::File& file, const Defaults& defaults);
+  Status append_symbol_bytes(const gguf::File& file, TokenId token, std::string_view text);
   void add_escapes(const std::array<TokenId, 256>& preferred);
 
+  // Appends the tokens of one text, which is cut at those that are found in it before anything else is tokenized.
+  virtual void append_tokens(std::span<const Fragment> fragments, std::vector<TokenId>& tokens) const = 0;
   // `encode` for the texts that `tokenize` does not keep.
   [[nodiscard]] virtual std::vector<TokenId> encode_exactly(ByteSpan text) const = 0;
-
-  // Cuts `text` at user-defined tokens as llama.cpp does: all occurrences of the longest piece first (of equally long
-  // ones, of the lowest id), left to right. No fragment is empty. `may_strip`: drop the white space after them where
-  // llama.cpp does so.
-  [[nodiscard]] std::vector<Fragment> split(ByteSpan text, bool may_strip) const;
+  // `text` cut at user-defined tokens, with all its white space. No fragment is empty.
+  [[nodiscard]] std::vector<Fragment> split_to_keep(ByteSpan text) const { return split(text, user_defined_, false); }
 
   [[nodiscard]] TokenId find_piece(std::string_view piece) const {
     if (piece.size() > piece_bytes_max_) return kNoToken;
@@ -137,28 +144,19 @@ class Tokenizer {
   TokenId bos_token_ = kNoToken;
   TokenId eos_token_ = kNoToken;
   TokenId unknown_token_ = 0;
-  bool add_bos_ = false;
-  bool add_eos_ = false;
+  TokenId opening_token_ = kNoToken;  // what `add_special` puts around a text
+  TokenId closing_token_ = kNoToken;
   bool add_space_prefix_ = false;
   ByteStrings symbol_bytes_;
 
  private:
-  static constexpr std::size_t kNoRank = ~std::size_t{0};
-
-  // Where a user-defined token stands in a text, with the white space that goes with it.
-  struct Match {
-    std::size_t begin, end;
-    TokenId token;
-  };
-
   Status read_pieces(const gguf::File& file);
   Status read_types(const gguf::File& file);
   Status read_special_tokens(const gguf::File& file, const Defaults& defaults);
   void correct_types(const gguf::File& file);
   void set_type(std::string_view piece, TokenType type);
-  void index_user_defined();
-  [[nodiscard]] std::size_t longest_user_defined(ByteSpan text) const;
-  [[nodiscard]] std::vector<Match> find_user_defined(ByteSpan text, bool may_strip) const;
+  Status index_special_tokens(const gguf::File& file);
+  [[nodiscard]] static std::vector<Fragment> split(ByteSpan text, const TokenFinder& finder, bool may_strip);
   [[nodiscard]] bool spells(std::span<const TokenId> symbols, ByteSpan text) const;
   [[nodiscard]] bool opens_with_space(TokenId symbol) const;
 
@@ -169,11 +167,8 @@ class Tokenizer {
   TokenId context_start_token_ = 0;
   std::array<TokenId, 256> byte_symbols_{};
   std::vector<std::uint8_t> escaped_bytes_;
-
-  std::vector<TokenId> user_defined_;             // longest piece first, then by id; an index here is a rank
-  std::vector<std::size_t> user_defined_sorted_;  // ranks, in the order of the pieces' bytes
-  std::array<std::size_t, 257> first_bytes_{};    // where in that the pieces with each first byte begin
-  bool strips_after_user_defined_ = false;
+  TokenFinder user_defined_;
+  TokenFinder special_;  // user-defined, control and unknown tokens
 };
 
 }  // namespace tacit
