@@ -102,10 +102,17 @@ std::uint64_t hash_of(const std::vector<float>& logits) {
   return xxh3_64({reinterpret_cast<const std::uint8_t*>(logits.data()), logits.size() * sizeof(float)});
 }
 
+struct Combinations {
+  std::vector<std::uint32_t> threads, lanes, chunks;
+};
+const Combinations kAll = {{1, 2, 5}, {1, 3, 16}, {1, 7, 64}};
+const Combinations kFew = {{1, 3}, {1, 3}, {1, 7, 64}};
+
 // Every combination gives each lane the logits that the reference set gives it alone, one step at a time.
-void expect_same_bits_everywhere(const Model& model, std::uint32_t window, std::uint32_t length) {
+void expect_same_bits_everywhere(const Model& model, std::uint32_t window, std::uint32_t length,
+                                 const Combinations& combinations = kAll) {
   std::vector<std::vector<TokenId>> tokens;
-  for (std::uint32_t i = 0; i < 16; ++i) {
+  for (std::uint32_t i = 0; i < combinations.lanes.back(); ++i) {
     tokens.push_back(random_tokens(length - i, model.config.vocabulary_size, 100 + i));  // lanes end at different steps
   }
   const kernels::KernelList list = kernels::available_kernels();
@@ -115,9 +122,9 @@ void expect_same_bits_everywhere(const Model& model, std::uint32_t window, std::
     expected.push_back(hash_of(run_lanes(model, alone, {lane})[0]));
   }
   for (std::uint32_t set = 0; set < list.count; ++set) {
-    for (const std::uint32_t threads : {1u, 2u, 5u}) {
-      for (const std::uint32_t lanes : {1u, 3u, 16u}) {
-        for (const std::uint32_t chunk : {1u, 7u, 64u}) {
+    for (const std::uint32_t threads : combinations.threads) {
+      for (const std::uint32_t lanes : combinations.lanes) {
+        for (const std::uint32_t chunk : combinations.chunks) {
           const auto logits = run_lanes(model, {list.sets[set], threads, lanes, chunk, window}, tokens);
           for (std::uint32_t i = 0; i < lanes; ++i) {
             ASSERT_EQ(hash_of(logits[i]), expected[i]) << list.sets[set]->name << ", threads " << threads << ", lanes "
@@ -159,11 +166,12 @@ TEST(Forward, GivesTheSameBitsForEveryTensorTypeAndOddShapes) {
   expect_same_bits_everywhere(mixed.model, 40, 70);
 }
 
-TEST(Forward, GivesTheSameBitsOnKitModels) {
+TEST(Forward, GivesTheSameBitsOnKitModelsOfEveryArchitecture) {
   TACIT_NEEDS_SHARED("conformance/models");
-  for (const char* name : {"llama2", "llama3_rope_freqs", "llama_rope_linear_biases"}) {
-    const OwnedModel owned(read_file(test::shared_data_path(std::string("conformance/models/") + name + ".gguf")));
-    expect_same_bits_everywhere(owned.model, 32, 70);
+  for (const auto& path : test::shared_files("conformance/models", ".gguf")) {
+    SCOPED_TRACE(path.stem());
+    const OwnedModel owned(read_file(path));
+    expect_same_bits_everywhere(owned.model, 40, 70, kFew);  // beyond the window
   }
 }
 
@@ -207,36 +215,40 @@ double divergence(std::span<const double> expected, const float* found) {
 }
 
 double mean_divergence(const OwnedModel& owned, const std::vector<TokenId>& tokens, std::uint32_t window) {
-  const auto loaded = oracle::load(owned.file);
+  const auto loaded = oracle::load(owned.file, window);
   EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().message);
-  const bool whole = window >= tokens.size();
-  const oracle::Matrix expected = oracle::logits(loaded.value(), tokens, {whole ? 0 : window});
   const auto found = run_lanes(owned.model, {kernels::find_kernels(""), 2, 1, 64, window}, {tokens})[0];
+  // With learned positions every window is a text of its own.
+  const std::size_t piece = owned.model.config.learns_positions() ? window : tokens.size();
   double total = 0;
-  for (std::size_t p = 0; p < tokens.size(); ++p) {
-    total += divergence(expected.row(p), found.data() + p * expected.column_count);
+  for (std::size_t begin = 0; begin < tokens.size(); begin += piece) {
+    const std::span<const TokenId> part = std::span(tokens).subspan(begin, std::min(piece, tokens.size() - begin));
+    const oracle::Matrix expected = oracle::logits(loaded.value(), part, {window >= part.size() ? 0 : window});
+    for (std::size_t p = 0; p < part.size(); ++p) {
+      total += divergence(expected.row(p), found.data() + (begin + p) * expected.column_count);
+    }
   }
   return total / static_cast<double>(tokens.size());
 }
 
-TEST(Forward, StaysCloseToFloatOnKitModels) {
+// Where two experts are nearly as good, quantisation can make the router choose the other one, and a random model's
+// logits are then those of another model at that position.
+double divergence_bound(const OwnedModel& owned) { return owned.model.config.expert_count > 0 ? 0.1 : 0.005; }
+
+TEST(Forward, StaysCloseToFloatOnKitModelsAlsoBeyondTheWindow) {
   TACIT_NEEDS_SHARED("conformance/models");
-  std::size_t count = 0;
   for (const auto& path : test::shared_files("conformance/models", ".gguf")) {
-    const auto bytes = read_file(path);
-    const auto parsed = gguf::File::parse(bytes, path.filename());
-    ASSERT_TRUE(parsed.ok());
-    if (!Config::load(parsed.value()).ok()) continue;  // another family
-    const OwnedModel owned(bytes);
+    const OwnedModel owned(read_file(path));
     auto tokens_path = path;
-    const nlohmann::json tokens =
-        nlohmann::json::parse(std::ifstream(tokens_path.replace_extension(".tokens.json")))["tokens"];
-    const double mean = mean_divergence(owned, tokens.get<std::vector<TokenId>>(), 256);
-    std::printf("KL %s: %.6f nats per token\n", path.stem().c_str(), mean);
-    EXPECT_LT(mean, 0.002) << path;
-    ++count;
+    const auto tokens = nlohmann::json::parse(std::ifstream(tokens_path.replace_extension(".tokens.json")))["tokens"]
+                            .get<std::vector<TokenId>>();
+    for (const std::uint32_t window : {256u, 40u}) {
+      if (window > owned.model.config.window_max()) continue;  // more than there are learned positions
+      const double mean = mean_divergence(owned, tokens, window);
+      std::printf("KL %s, window %u: %.6f nats per token\n", path.stem().c_str(), window, mean);
+      EXPECT_LT(mean, divergence_bound(owned)) << path << ", window " << window;
+    }
   }
-  EXPECT_GE(count, 7u);
 }
 
 TEST(Forward, GivesTheSameBitsForQuantisedKitModels) {
@@ -295,20 +307,20 @@ TEST(Forward, StaysCloseToFloatOnTheBuiltInModelAlsoBeyondTheWindow) {
 }
 
 TEST(Forward, RefusesModelsItCannotRunAndNamesTheReason) {
-  const auto refusal = [](auto change) {
+  const auto with_metadata = [](auto change) {
     test::GgufWriter writer;
-    writer.add("general.architecture", std::string("llama"));
     change(writer);
     const ByteVector bytes = writer.bytes();
     const auto file = gguf::File::parse(bytes, "m.gguf");
     EXPECT_TRUE(file.ok());
     const auto config = Config::load(file.value());
-    EXPECT_FALSE(config.ok());
-    return config.ok() ? std::string() : config.error().message;
+    return config.ok() ? std::string("accepted") : config.error().message;
   };
-  EXPECT_EQ(refusal([](auto& w) { w.add("llama.expert_count", std::uint32_t{8}); }),
-            "m.gguf: llama.expert_count: found 8, expected 0 (no mixture of experts)");
-  EXPECT_NE(refusal([](auto&) {}).find("llama.block_count"), std::string::npos);
+  EXPECT_EQ(with_metadata([](auto& w) { w.add("general.architecture", std::string("bert")); })
+                .rfind("m.gguf: general.architecture: found \"bert\", expected one of deepseek, exaone, ", 0),
+            0u);
+  EXPECT_NE(with_metadata([](auto& w) { w.add("general.architecture", std::string("llama")); }).find("llama.block_count"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -208,27 +209,73 @@ TEST_P(EveryKernelSet, MultipliesTheLargestNumbersLikeTheReference) {
   }
 }
 
-TEST_P(EveryKernelSet, ElementwiseKernelsMatchTheReference) {
+TEST_P(EveryKernelSet, RowKernelsMatchTheReference) {
+  using RowFunction = void (*)(const Kernels& kernels, const float* x, const float* w, std::uint32_t count, float* out);
+  struct Case {
+    const char* name;
+    RowFunction run;
+  };
+  // `out` holds a copy of w.
+  const Case cases[] = {
+      {"rms_norm", [](const Kernels& k, const float* x, const float* w, std::uint32_t n, float* out) {
+         k.rms_norm(x, w, n, 1e-5f, out);
+       }},
+      {"layer_norm", [](const Kernels& k, const float* x, const float* w, std::uint32_t n, float* out) {
+         k.layer_norm(x, w, nullptr, n, 1e-5f, out);
+       }},
+      {"layer_norm with bias", [](const Kernels& k, const float* x, const float* w, std::uint32_t n, float* out) {
+         k.layer_norm(x, w, w, n, 1e-5f, out);
+       }},
+      {"swiglu", [](const Kernels& k, const float* x, const float* w, std::uint32_t n, float* out) {
+         k.swiglu(x, w, n, out);
+       }},
+      {"geglu", [](const Kernels& k, const float* x, const float* w, std::uint32_t n, float* out) {
+         k.geglu(x, w, n, out);
+       }},
+      {"gelu", [](const Kernels& k, const float*, const float*, std::uint32_t n, float* out) { k.gelu(out, n); }},
+      {"soft_cap", [](const Kernels& k, const float*, const float*, std::uint32_t n, float* out) {
+         k.soft_cap(out, n, 3.5f);
+       }},
+      {"add", [](const Kernels& k, const float* x, const float*, std::uint32_t n, float* out) { k.add(x, n, out); }},
+  };
   Random random(4);
   for (std::uint32_t count = 1; count <= 130; ++count) {
-    const bool extremes = count % 2 == 0;
-    const std::vector<float> x = hostile_floats(count, random, extremes);
-    const std::vector<float> w = hostile_floats(count, random, extremes);
-    const std::size_t size = round_up(count, kBlock);
-    std::vector<float> norm[2], glu[2], sum[2];
-    for (int i = 0; i < 2; ++i) {
-      const Kernels& kernels = i == 0 ? reference() : set();
-      norm[i].resize(size);
-      glu[i].resize(size);
-      sum[i].assign(w.begin(), w.begin() + static_cast<std::ptrdiff_t>(size));
-      kernels.rms_norm(x.data(), w.data(), count, 1e-5f, norm[i].data());
-      kernels.swiglu(x.data(), w.data(), count, glu[i].data());
-      kernels.add(x.data(), count, sum[i].data());
-      for (std::vector<float>* out : {&norm[i], &glu[i], &sum[i]}) out->resize(count);
+    const std::vector<float> x = hostile_floats(count, random, count % 2 == 0);
+    const std::vector<float> w = hostile_floats(count, random, count % 2 == 0);
+    for (const Case& test : cases) {
+      std::vector<float> out[2] = {w, w};
+      test.run(reference(), x.data(), w.data(), count, out[0].data());
+      test.run(set(), x.data(), w.data(), count, out[1].data());
+      for (std::vector<float>& row : out) {
+        EXPECT_EQ(std::count(row.begin() + count, row.begin() + round_up(count, kBlock), 0.0f),
+                  round_up(count, kBlock) - count)
+            << test.name << " in the padding of " << count;
+        row.resize(count);
+      }
+      EXPECT_TRUE(same_bits(out[0], out[1])) << test.name << " of " << count;
     }
-    EXPECT_TRUE(same_bits(norm[0], norm[1])) << count;
-    EXPECT_TRUE(same_bits(glu[0], glu[1])) << count;
-    EXPECT_TRUE(same_bits(sum[0], sum[1])) << count;
+  }
+}
+
+TEST_P(EveryKernelSet, RowKernelsComputeWhatTheyAreNamedAfter) {
+  const float x[kBlock] = {-3, -1, -0.25f, 0, 0.5f, 1, 2, 4};
+  const float ones[kBlock] = {1, 1, 1, 1, 1, 1, 1, 1};
+  const float twos[kBlock] = {2, 2, 2, 2, 2, 2, 2, 2};
+  float norm[kBlock], gelu[kBlock], capped[kBlock];
+  std::copy_n(x, kBlock, gelu);
+  std::copy_n(x, kBlock, capped);
+  set().layer_norm(x, twos, ones, 8, 0.0f, norm);
+  set().gelu(gelu, 8);
+  set().soft_cap(capped, 8, 2.0f);
+  double mean = 0, variance = 0;
+  for (int i = 0; i < 8; ++i) mean += static_cast<double>(x[i]) / 8;
+  for (int i = 0; i < 8; ++i) variance += (static_cast<double>(x[i]) - mean) * (static_cast<double>(x[i]) - mean) / 8;
+  for (int i = 0; i < 8; ++i) {
+    const auto v = static_cast<double>(x[i]);
+    EXPECT_NEAR(norm[i], (v - mean) / std::sqrt(variance) * 2 + 1, 1e-6);
+    const double u = std::sqrt(2 / std::acos(-1.0)) * (v + 0.044715 * v * v * v);
+    EXPECT_NEAR(gelu[i], 0.5 * v * (1 + std::tanh(u)), 1e-6);
+    EXPECT_NEAR(capped[i], 2 * std::tanh(v / 2), 1e-6);
   }
 }
 
@@ -236,15 +283,35 @@ TEST_P(EveryKernelSet, RotatesLikeTheReference) {
   Random random(5);
   for (std::uint32_t head_dim = 2; head_dim <= 80; head_dim += 2) {
     for (const std::uint32_t pairs : {head_dim / 2, head_dim / 4}) {
-      std::vector<float> x = hostile_floats(3 * head_dim, random, false);
-      std::vector<float> y = x;
+      const std::vector<float> x = hostile_floats(3 * head_dim, random, false);
       const std::vector<float> c = hostile_floats(pairs, random, false);
       const std::vector<float> s = hostile_floats(pairs, random, false);
-      reference().rotate_pairs(x.data(), 3, head_dim, pairs, c.data(), s.data());
-      set().rotate_pairs(y.data(), 3, head_dim, pairs, c.data(), s.data());
-      EXPECT_TRUE(same_bits(x, y)) << head_dim;
+      std::vector<float> pairs_of[2] = {x, x}, halves[2] = {x, x};
+      for (int i = 0; i < 2; ++i) {
+        const Kernels& kernels = i == 0 ? reference() : set();
+        kernels.rotate_pairs(pairs_of[i].data(), 3, head_dim, pairs, c.data(), s.data());
+        kernels.rotate_halves(halves[i].data(), 3, head_dim, pairs, c.data(), s.data());
+      }
+      EXPECT_TRUE(same_bits(pairs_of[0], pairs_of[1])) << head_dim;
+      EXPECT_TRUE(same_bits(halves[0], halves[1])) << head_dim;
     }
   }
+}
+
+TEST_P(EveryKernelSet, RotatesPairsAndHalvesByTheSameAngle) {
+  const float cosine[2] = {0.6f, 1.0f};
+  const float sine[2] = {0.8f, 0.0f};
+  float pairs[kBlock] = {1, 2, 5, 6};
+  float halves[kBlock] = {1, 5, 2, 6};
+  set().rotate_pairs(pairs, 1, 4, 2, cosine, sine);
+  set().rotate_halves(halves, 1, 4, 2, cosine, sine);
+  EXPECT_FLOAT_EQ(pairs[0], 0.6f - 1.6f);
+  EXPECT_FLOAT_EQ(pairs[1], 0.8f + 1.2f);
+  EXPECT_EQ(pairs[2], 5.0f);
+  EXPECT_EQ(halves[0], pairs[0]);
+  EXPECT_EQ(halves[2], pairs[1]);
+  EXPECT_EQ(halves[1], pairs[2]);
+  EXPECT_EQ(halves[3], pairs[3]);
 }
 
 TEST_P(EveryKernelSet, AttendsLikeTheReference) {
@@ -280,6 +347,14 @@ TEST_P(EveryKernelSet, AttendsLikeTheReference) {
     reference().attend(head, out[0].data());
     set().attend(head, out[1].data());
     EXPECT_TRUE(same_bits(out[0], out[1])) << "slots " << slots << ", dim " << dim;
+    const float sink = static_cast<float>(round % 7) - 3.0f;
+    AttentionHead with_sink = head;
+    with_sink.sink = &sink;
+    std::vector<float> sunk[2] = {out[0], out[0]};
+    reference().attend(with_sink, sunk[0].data());
+    set().attend(with_sink, sunk[1].data());
+    EXPECT_TRUE(same_bits(sunk[0], sunk[1])) << "slots " << slots << ", dim " << dim;
+    EXPECT_LE(std::fabs(sunk[0][0]), std::fabs(out[0][0]));  // the sink takes weight and gives nothing
     EXPECT_TRUE(numeric::is_finite(out[0][0]));
   }
 }

@@ -27,6 +27,7 @@ inline constexpr std::uint32_t kWidthMax = 1u << 20;  // of any matrix side but 
 inline constexpr std::uint32_t kHeadsMax = 4096;
 inline constexpr std::uint32_t kExpertsMax = 4096;
 inline constexpr std::uint32_t kHeadDimMax = 1024;  // kernels keep one head on the stack
+inline constexpr std::uint32_t kStateSizeMax = 1024;  // numbers that a channel of a recurrent model remembers
 inline constexpr std::uint32_t kContextMax = 1u << 24;
 
 // Archive. A group is held in memory by both sides; see spec/archive.md.

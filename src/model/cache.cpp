@@ -24,6 +24,7 @@ std::vector<LaneCache::Layer> LaneCache::lay_out(const Config& config, std::uint
                                                  std::size_t& bytes) {
   std::vector<Layer> layers;
   bytes = 0;
+  if (config.is_recurrent()) return layers;
   for (const LayerConfig& shape : config.layers) {
     const std::uint32_t attended = shape.window != 0 ? std::min(shape.window, window) : window;
     Layer layer{};
@@ -43,7 +44,7 @@ std::vector<LaneCache::Layer> LaneCache::lay_out(const Config& config, std::uint
 std::size_t LaneCache::bytes_needed(const Config& config, std::uint32_t window, std::uint32_t chunk) {
   std::size_t bytes = 0;
   lay_out(config, window, chunk, bytes);
-  return bytes;
+  return bytes + std::size_t{config.layer_count} * config.state_floats() * sizeof(float);
 }
 
 std::string LaneCache::excess(const Config& config, std::uint32_t window, std::uint32_t chunk,
@@ -63,7 +64,9 @@ LaneCache::LaneCache(const Config& config, std::uint32_t window, std::uint32_t c
     : head_dim_(config.head_dim),
       value_dim_(config.value_dim),
       layers_(lay_out(config, window, chunk, bytes_)),
-      storage_(bytes_) {}
+      storage_(bytes_),
+      state_floats_(config.state_floats()),
+      states_(config.layer_count * state_floats_) {}
 
 void LaneCache::store(const kernels::Kernels& kernels, std::uint32_t layer, std::uint32_t kv_head,
                       std::uint32_t position, const float* key, const float* value) {

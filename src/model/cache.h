@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What one lane remembers: the keys and values of the last positions of one text, in bounded memory, laid out so that
-// the attention scores of a query are one packed matrix product and the weighted sum of values another.
+// the attention scores of a query are one packed matrix product and the weighted sum of values another; or, of a
+// recurrent model, its state.
 //
 // Positions live in a ring of slots, slot = position mod ring, the ring of a layer a multiple of 32 that holds what
 // the layer attends to and the rows of one chunk. One more block of 32 slots behind the ring keeps position 0, the sink
 // (spec/numeric.md, section 6).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -24,6 +26,11 @@ class LaneCache {
   static std::size_t bytes_needed(const Config& config, std::uint32_t window, std::uint32_t chunk);
   // Empty if the caches of `lane_count` lanes take no more than limits::kCacheBytesMax, else what is wrong with them.
   static std::string excess(const Config& config, std::uint32_t window, std::uint32_t chunk, std::uint64_t lane_count);
+
+  // What a recurrent layer carries from position to position: Config::state_floats numbers.
+  [[nodiscard]] float* state(std::uint32_t layer) { return states_.data() + layer * state_floats_; }
+
+  void clear_states() { std::fill(states_.begin(), states_.end(), 0.0f); }
 
   [[nodiscard]] std::uint32_t ring(std::uint32_t layer) const { return layers_[layer].ring; }
   [[nodiscard]] std::uint32_t slot_count(std::uint32_t layer) const { return layers_[layer].ring + kernels::kBlock; }
@@ -65,6 +72,8 @@ class LaneCache {
   std::size_t bytes_ = 0;
   std::vector<Layer> layers_;
   AlignedBuffer storage_;
+  std::size_t state_floats_;
+  std::vector<float> states_;
 };
 
 }  // namespace tacit

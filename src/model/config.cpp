@@ -73,49 +73,58 @@ Status load_heads(const gguf::File& file, const Keys& keys, Config& config) {
   return {};
 }
 
-// Layers with a window: where the file says which, those; else all but every window_period-th.
-Status load_windows(const gguf::File& file, const Keys& keys, Config& config) {
-  std::uint32_t period = config.family->window_period;
-  if (period == 0) return {};
-  TACIT_ASSIGN(const std::uint32_t window, keys.count_or("attention.sliding_window", 0, limits::kContextMax));
-  if (window == 0) return {};
-  const char* pattern_key = "attention.sliding_window_pattern";
-  const gguf::Value* pattern = file.find(keys.key(pattern_key));
-  const auto* flags = pattern == nullptr ? nullptr : std::get_if<gguf::Array>(pattern);
-  if (flags != nullptr && (flags->element_type != gguf::ValueType::kBool || flags->count < config.layer_count)) {
-    return bad_model(file, keys.key(pattern_key), "an array of " + std::to_string(flags->count),
-                     "true or false for each of " + std::to_string(config.layer_count) + " layers");
-  }
-  if (flags == nullptr) {
-    TACIT_ASSIGN(period, keys.count_or(pattern_key, period, limits::kLayersMax));
-  }
+Status load_windows(const Keys& keys, Config& config) {
+  const Family& family = *config.family;
+  if (family.window_period == 0) return {};
+  TACIT_ASSIGN(const std::uint32_t window,
+               keys.count_or("attention.sliding_window", family.window, limits::kContextMax));
+  TACIT_ASSIGN(const std::uint32_t period,
+               keys.count_or("attention.sliding_window_pattern", family.window_period, limits::kLayersMax));
   for (std::uint32_t layer = 0; layer < config.layer_count; ++layer) {
-    const bool sees_all = flags != nullptr ? flags->integer(layer) == 0 : period != 0 && layer % period == period - 1;
+    const bool sees_all = period != 0 && layer % period == period - 1;
     if (!sees_all) config.layers[layer].window = window;
   }
   return {};
 }
 
-Status load_positions(const gguf::File& file, const Keys& keys, Config& config) {
+Status load_rotations(const gguf::File& file, const Keys& keys, Config& config) {
   const Family& family = *config.family;
-  if (family.positions == Positions::kAlibi) {
-    TACIT_ASSIGN(const double bias, keys.positive_or("attention.max_alibi_bias", family.alibi_bias));
-    config.alibi_bias = static_cast<float>(bias);
-  }
-  if (family.positions == Positions::kAlibi || family.positions == Positions::kLearned) return {};
-  const RopeSettings settings{config.head_dim, config.context_length};
+  RopeSettings settings;
+  settings.head_dim = config.head_dim;
+  settings.context_length = config.context_length;
   TACIT_ASSIGN(Rope rope, load_rope(file, keys, settings));
   config.ropes.push_back(std::move(rope));
-  const bool windows_differ = family.scaled_rope_outside_windows_only || family.window_rope_base != 0;
-  if (windows_differ) {
-    TACIT_ASSIGN(Rope unscaled, load_unscaled_rope(file, keys, settings, family.window_rope_base));
-    config.ropes.push_back(std::move(unscaled));
+  const bool has_windows = std::ranges::any_of(config.layers, [](const LayerConfig& layer) { return layer.window != 0; });
+  if (has_windows) {
+    settings.in_windows = true;
+    settings.scaled = !family.scaled_rope_outside_windows_only;
+    settings.window_base = family.window_rope_base;
+    TACIT_ASSIGN(Rope window_rope, load_rope(file, keys, settings));
+    config.ropes.push_back(std::move(window_rope));
   }
+
+  TACIT_ASSIGN(const bool finetuned, file.boolean_or(keys.key("rope.scaling.finetuned"), true));
+  const bool all_rotate = finetuned || !family.unrotated_by_key;
   for (std::uint32_t i = 0; i < config.layer_count; ++i) {
     LayerConfig& layer = config.layers[i];
     const bool skipped = family.unrotated_period != 0 && (i + 1) % family.unrotated_period == 0;
-    layer.rotates = !skipped && !(family.rope_in_windows_only && layer.window == 0);
-    layer.rope = windows_differ && layer.window != 0 ? 1 : 0;
+    layer.rotates = all_rotate && !skipped && !(family.rope_in_windows_only && layer.window == 0);
+    layer.rope = layer.window != 0 ? 1 : 0;
+  }
+  return {};
+}
+
+Status load_positions(const gguf::File& file, const Keys& keys, Config& config) {
+  switch (config.family->positions) {
+    case Positions::kRopePairs:
+    case Positions::kRopeHalves: return load_rotations(file, keys, config);
+    case Positions::kAlibi: {
+      TACIT_ASSIGN(const double bias, keys.positive_or("attention.max_alibi_bias", config.family->alibi_bias));
+      config.alibi_bias = static_cast<float>(bias);
+      return {};
+    }
+    case Positions::kLearned:
+    case Positions::kNone: break;
   }
   return {};
 }
@@ -180,6 +189,30 @@ Status load_residual(const gguf::File& file, const Keys& keys, Config& config) {
   return {};
 }
 
+Status load_recurrent(const gguf::File& file, const Keys& keys, Config& config) {
+  RecurrentConfig& shape = config.recurrent;
+  if (config.family->mixer == Mixer::kMamba) {
+    TACIT_ASSIGN(shape.inner, keys.count("ssm.inner_size", limits::kWidthMax));
+    TACIT_ASSIGN(shape.state_size, keys.count("ssm.state_size", limits::kStateSizeMax));
+    TACIT_ASSIGN(shape.kernel_size, keys.count("ssm.conv_kernel", limits::kStateSizeMax));
+    TACIT_ASSIGN(shape.step_rank, keys.count("ssm.time_step_rank", limits::kWidthMax));
+    TACIT_ASSIGN(shape.norms_selected, file.boolean_or(keys.key("ssm.dt_b_c_rms"), false));
+    return {};
+  }
+  TACIT_ASSIGN(shape.head_size, keys.count("wkv.head_size", limits::kHeadDimMax));
+  if (config.width % shape.head_size != 0) {
+    return bad_model(file, keys.key("wkv.head_size"), std::to_string(shape.head_size),
+                     "a divisor of the width " + std::to_string(config.width));
+  }
+  TACIT_ASSIGN(const std::uint32_t ffn_width, keys.count("feed_forward_length", limits::kWidthMax));
+  for (LayerConfig& layer : config.layers) layer.ffn_width = ffn_width;
+  if (config.family->mixer == Mixer::kRwkv7) return {};
+  TACIT_ASSIGN(shape.extra_dim, keys.count("time_mix_extra_dim", limits::kWidthMax));
+  TACIT_ASSIGN(shape.decay_dim, keys.count("time_decay_extra_dim", limits::kWidthMax));
+  TACIT_ASSIGN(shape.rescale_period, keys.count_or("rescale_every_n_layers", 0, limits::kLayersMax));
+  return {};
+}
+
 template <class Member>
 std::uint32_t largest(const std::vector<LayerConfig>& layers, Member member) {
   std::uint32_t result = 0;
@@ -196,8 +229,12 @@ Result<Config> Config::load(const gguf::File& file) {
   const Keys keys(file, config.architecture);
   TACIT_TRY(load_sizes(file, keys, config));
   config.layers.resize(config.layer_count);
+  if (config.is_recurrent()) {
+    TACIT_TRY(load_recurrent(file, keys, config));
+    return config;
+  }
   TACIT_TRY(load_heads(file, keys, config));
-  TACIT_TRY(load_windows(file, keys, config));
+  TACIT_TRY(load_windows(keys, config));
   TACIT_TRY(load_positions(file, keys, config));
   TACIT_TRY(load_scales(keys, config));
   TACIT_TRY(load_ffn(file, keys, config));
@@ -212,6 +249,13 @@ std::uint32_t Config::default_window() const {
 }
 
 std::uint32_t Config::window_max() const { return learns_positions() ? context_length : limits::kWindowMax; }
+
+std::uint32_t Config::state_floats() const {
+  const RecurrentConfig& r = recurrent;
+  if (family->mixer == Mixer::kAttention) return 0;
+  if (family->mixer == Mixer::kMamba) return r.inner * (r.kernel_size - 1 + r.state_size);
+  return width * (2 + r.head_size);
+}
 
 std::uint32_t Config::heads_max() const { return largest(layers, &LayerConfig::head_count); }
 std::uint32_t Config::kv_heads_max() const { return largest(layers, &LayerConfig::kv_head_count); }

@@ -21,7 +21,20 @@ struct LayerConfig {
   std::uint32_t ffn_width = 0;
   std::uint32_t window = 0;         // attends to so many positions, itself included; 0: to all
   bool rotates = false;
-  std::uint32_t rope = 0;           // index into Config::ropes; where it rotates
+  std::uint32_t rope = 0;           // index into Config::ropes where it rotates
+};
+
+// Of models that carry a state from position to position instead of attending.
+struct RecurrentConfig {
+  std::uint32_t head_size = 0;       // RWKV; width is a multiple of it
+  std::uint32_t extra_dim = 0;       // RWKV-6: ranks of the interpolation
+  std::uint32_t decay_dim = 0;       // and of the decay
+  std::uint32_t rescale_period = 0;  // RWKV-6: every so many layers the residual is halved; 0: never
+  std::uint32_t inner = 0;           // Mamba: channels,
+  std::uint32_t state_size = 0;      // numbers that each of them remembers,
+  std::uint32_t kernel_size = 0;     // positions of the convolution,
+  std::uint32_t step_rank = 0;       // rank of the time step
+  bool norms_selected = false;       // step, in and out are normalised, without weights
 };
 
 struct Config {
@@ -36,7 +49,7 @@ struct Config {
   float norm_epsilon = 0;
   bool parallel = false;  // attention and ffn read the same input
   std::vector<LayerConfig> layers;
-  std::vector<Rope> ropes;
+  std::vector<Rope> ropes;  // of layers without and with a window; empty where none rotates
 
   float embedding_scale = 1;
   float residual_scale = 1;   // of what attention and ffn add
@@ -46,6 +59,8 @@ struct Config {
   float logit_cap = 0;        // 0: none
   float qkv_clamp = 0;        // 0: none
   float alibi_bias = 0;       // largest slope's exponent; 0: no ALiBi
+
+  RecurrentConfig recurrent;
 
   std::uint32_t expert_count = 0;  // 0: no experts anywhere
   std::uint32_t experts_used = 0;  // a token
@@ -61,6 +76,8 @@ struct Config {
   [[nodiscard]] std::uint32_t default_window() const;
   [[nodiscard]] std::uint32_t window_max() const;
 
+  [[nodiscard]] bool is_recurrent() const { return family->mixer != Mixer::kAttention; }
+  [[nodiscard]] std::uint32_t state_floats() const;  // that a lane carries, one layer
   [[nodiscard]] bool learns_positions() const { return family->positions == Positions::kLearned; }
   [[nodiscard]] std::uint32_t heads_max() const;     // over the layers
   [[nodiscard]] std::uint32_t kv_heads_max() const;

@@ -10,10 +10,11 @@ namespace {
 // keys: https://github.com/ggml-org/llama.cpp/blob/master/gguf-py/gguf/constants.py
 constexpr Family kFamilies[] = {
     // RMS norms, silu gates, rotary positions: the line of LLaMA (arXiv 2302.13971).
+    {.architecture = "arcee", .activation = Activation::kSquaredRelu, .ffn = FfnShape::kPlain},
     {.architecture = "deepseek", .routing = Routing::kSoftmax},
     {.architecture = "exaone", .positions = Positions::kRopeHalves},
-    {.architecture = "granite"},
-    {.architecture = "granitemoe"},
+    {.architecture = "granite", .unrotated_by_key = true},
+    {.architecture = "granitemoe", .unrotated_by_key = true},
     {.architecture = "internlm2"},
     {.architecture = "llama"},
     {.architecture = "olmoe", .positions = Positions::kRopeHalves, .routing = Routing::kSoftmax,
@@ -26,12 +27,13 @@ constexpr Family kFamilies[] = {
     {.architecture = "qwen3", .positions = Positions::kRopeHalves, .needs_head_norms = true},
     {.architecture = "qwen3moe", .positions = Positions::kRopeHalves, .needs_head_norms = true},
     {.architecture = "smollm3", .unrotated_period = 4},
+    {.architecture = "xverse", .positions = Positions::kRopeHalves},
 
     // Norms in other places.
     {.architecture = "gemma", .positions = Positions::kRopeHalves, .activation = Activation::kGelu,
      .embedding_times_root_width = true},
     {.architecture = "gemma2", .norm_place = NormPlace::kAround, .positions = Positions::kRopeHalves,
-     .activation = Activation::kGelu, .window_period = 2, .embedding_times_root_width = true, .attention_cap = 50,
+     .activation = Activation::kGelu, .window_period = 2, .window = 4096, .embedding_times_root_width = true, .attention_cap = 50,
      .logit_cap = 30, .root_width_layers = 46},
     {.architecture = "gemma3", .norm_place = NormPlace::kAround, .positions = Positions::kRopeHalves,
      .activation = Activation::kGelu, .window_period = 6, .scaled_rope_outside_windows_only = true,
@@ -67,9 +69,19 @@ constexpr Family kFamilies[] = {
      .needs_qkv_bias = true, .needs_output_bias = true, .needs_ffn_bias = true, .needs_norm_bias = true},
     {.architecture = "stablelm", .norm = NormKind::kLayer, .residual = Residual::kParallelWithoutFfnNorm,
      .positions = Positions::kRopeHalves, .needs_norm_bias = true},
+    {.architecture = "starcoder", .norm = NormKind::kLayer, .positions = Positions::kLearned,
+     .activation = Activation::kGelu, .ffn = FfnShape::kPlain, .needs_qkv_bias = true, .needs_output_bias = true,
+     .needs_ffn_bias = true, .needs_norm_bias = true},
     {.architecture = "starcoder2", .norm = NormKind::kLayer, .positions = Positions::kRopeHalves,
      .activation = Activation::kGelu, .ffn = FfnShape::kPlain, .needs_qkv_bias = true, .needs_output_bias = true,
      .needs_ffn_bias = true, .needs_norm_bias = true},
+
+    // Recurrent.
+    {.architecture = "mamba", .mixer = Mixer::kMamba, .positions = Positions::kNone},
+    {.architecture = "rwkv6", .mixer = Mixer::kRwkv6, .norm = NormKind::kLayer, .embedding_norm = true,
+     .positions = Positions::kNone, .needs_norm_bias = true},
+    {.architecture = "rwkv7", .mixer = Mixer::kRwkv7, .norm = NormKind::kLayer, .embedding_norm = true,
+     .positions = Positions::kNone, .needs_norm_bias = true},
 };
 
 }  // namespace

@@ -15,6 +15,14 @@ enum class NormKind : std::uint8_t {
   kLayer,  // (x - mean) / sqrt(variance + epsilon) * weight + bias (arXiv 1607.06450)
 };
 
+// How a position hears of those before it.
+enum class Mixer : std::uint8_t {
+  kAttention,  // arXiv 1706.03762
+  kRwkv6,      // arXiv 2404.05892
+  kRwkv7,      // arXiv 2503.14456
+  kMamba,      // arXiv 2312.00752
+};
+
 // Where a layer normalises: what it reads, what it writes, or both.
 enum class NormPlace : std::uint8_t { kBefore, kAfter, kAround };
 
@@ -30,11 +38,13 @@ enum class Positions : std::uint8_t {
   kRopeHalves,  // rotary, of the elements i and i + n / 2
   kLearned,     // a vector per position, added to the embedding
   kAlibi,       // a penalty on distance, a slope per head (arXiv 2108.12409)
+  kNone,        // a recurrence needs none
 };
 
 enum class Activation : std::uint8_t {
   kSilu,           // x * sigmoid(x)
   kGelu,           // its tanh form (arXiv 1606.08415)
+  kSquaredRelu,    // max(x, 0)^2 (arXiv 2109.08668)
   kClampedSwiglu,  // of gpt-oss: min(gate, 7) * sigmoid(1.702 * gate) * (clamp(up, -7, 7) + 1)
 };
 
@@ -51,6 +61,7 @@ enum class Routing : std::uint8_t {
 
 struct Family {
   std::string_view architecture;
+  Mixer mixer = Mixer::kAttention;
 
   NormKind norm = NormKind::kRms;
   NormPlace norm_place = NormPlace::kBefore;
@@ -66,10 +77,12 @@ struct Family {
   // Layers whose number mod window_period is window_period - 1 attend to everything, the others to
   // attention.sliding_window positions. 0: all attend to everything.
   std::uint32_t window_period = 0;
+  std::uint32_t window = 0;                       // where attention.sliding_window is missing; 0: none then
   bool rope_in_windows_only = false;
   bool scaled_rope_outside_windows_only = false;  // rope scaling stretches the layers without window alone
   double window_rope_base = 0;                    // of layers with a window; 0: as of the others
   std::uint32_t unrotated_period = 0;             // layers whose number mod it is it - 1 do not rotate; 0: all rotate
+  bool unrotated_by_key = false;                  // none rotates where rope.scaling.finetuned is false
 
   bool embedding_times_root_width = false;
   bool logits_divided = true;                     // by logit_scale; false: multiplied with it

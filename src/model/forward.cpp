@@ -30,6 +30,10 @@ std::vector<float> alibi_slopes(std::uint32_t head_count, double bias) {
   return slopes;
 }
 
+void squared_relu(float* x, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) x[i] = x[i] > 0.0f ? x[i] * x[i] : 0.0f;
+}
+
 // The gated activation of gpt-oss (openai/gpt-oss, torch/model.py: swiglu).
 void clamped_swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
   constexpr float kLimit = 7.0f;
@@ -64,6 +68,8 @@ void Forward::run(std::span<const Row> rows) {
 
 void Forward::layer(std::uint32_t layer) {
   const LayerWeights& weights = model_.weights.layers[layer];
+  if (config_.family->mixer == Mixer::kMamba) return mamba_layer(layer);
+  if (config_.is_recurrent()) return rwkv_layer(layer);
   const RowMatrix* ffn_input = &normalized_;
   if (config_.parallel && weights.ffn_norm.present) {
     normalize(weights.ffn_norm, residual_, ffn_normalized_);
@@ -126,6 +132,10 @@ void Forward::begin_run() {
     matrix->resize(row_count(), config_.width);
   }
   prepare_rotations();
+  if (!config_.is_recurrent()) return;
+  for (const LaneRows& lane : lane_rows_) {
+    if (rows_[lane.begin].position == 0) rows_[lane.begin].lane->clear_states();
+  }
 }
 
 void Forward::embed() {
@@ -189,10 +199,10 @@ void Forward::activate(const Ffn& ffn, std::uint32_t rows) {
   for_each(rows, row_work(rows, width), [&](std::uint32_t r) {
     float* gate = gate_.row(r);
     float* up = up_.row(r);
-    if (!ffn.gated()) return kernels_.gelu(up, width);
     switch (config_.family->activation) {
       case Activation::kSilu: return kernels_.swiglu(gate, up, width, gate);
-      case Activation::kGelu: return kernels_.geglu(gate, up, width, gate);
+      case Activation::kGelu: return ffn.gated() ? kernels_.geglu(gate, up, width, gate) : kernels_.gelu(up, width);
+      case Activation::kSquaredRelu: return squared_relu(up, width);
       case Activation::kClampedSwiglu: return clamped_swiglu(gate, up, width, gate);
     }
   });

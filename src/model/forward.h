@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The forward pass over any batch of rows: one row is one position of one lane. Prefill is many rows of a lane, a
 // decoding step one row of each of many lanes; a row's bits depend on its lane's tokens alone, never on the batch.
-// Knows models and caches, not symbols or codes. forward.cpp is a layer as the papers draw it, attention.cpp and
-// experts.cpp are two of its parts.
+// Knows models and caches, not symbols or codes. forward.cpp is a layer as the papers draw it, attention.cpp,
+// experts.cpp and recurrent.cpp are its parts.
 #pragma once
 
 #include <cstdint>
@@ -89,6 +89,22 @@ class Forward {
   void run_expert(const Ffn& expert, std::uint32_t number, const RowMatrix& input);
   void add_shared_experts(const LayerWeights& weights, const RowMatrix& input);
 
+  // recurrent.cpp
+  void rwkv_layer(std::uint32_t layer);
+  void rwkv6_time_mix(std::uint32_t layer);
+  void rwkv7_time_mix(std::uint32_t layer);
+  void rwkv_channel_mix(std::uint32_t layer);
+  void mamba_layer(std::uint32_t layer);
+  void normalize_selected();
+  // Into `difference`: what the position before has, less what this one has.
+  void shift(const RowMatrix& x, std::uint32_t layer, std::uint32_t state_offset, RowMatrix& difference);
+  void interpolate(const Lerp& lerp, RowMatrix& out);
+  void low_rank(const LowRank& weights, float (*middle)(float), RowMatrix& out);
+  void normalize_outputs(const std::vector<Norm>& norms, RowMatrix& x);
+  // body(row of the first lane position, row behind the last, the lane's state), for each lane.
+  void for_each_lane(std::uint32_t layer, std::uint64_t work,
+                     const std::function<void(std::uint32_t, std::uint32_t, float*)>& body);
+
   // The current input through one feed-forward network into `out`, for the first `row_count` rows.
   void feed_forward(const Ffn& ffn, std::uint32_t row_count, RowMatrix& out);
   void activate(const Ffn& ffn, std::uint32_t row_count);
@@ -147,6 +163,14 @@ class Forward {
   RowMatrix expert_in_;   // [rows of one expert, width]
   RowMatrix expert_out_;  // the same
   std::vector<std::vector<Choice>> choices_;  // by expert, rows ascending
+
+  // Of recurrent.cpp, each [rows, width] unless it says otherwise.
+  struct Recurrence {
+    RowMatrix difference, mixed, low, receptance, key, value, decay, gate, out;
+    RowMatrix rate, key_unit, first_value;  // RWKV-7
+    RowMatrix channels, selected, step;     // Mamba: [rows, 2 * inner], [rows, rank + 2 * state], [rows, inner]
+  };
+  Recurrence recurrence_;
 };
 
 // An element of a row that is normalised, rotated or quantised takes about as long as so many multiply-adds.

@@ -17,9 +17,6 @@ struct Scaling {
   bool yarn = false;
   double factor = 1;
   double original_context = 0;
-  double fast_turns = 32;  // YaRN's beta: pairs that turn so often within the original context stay as they are,
-  double slow_turns = 1;   // those that turn so seldom are stretched by the whole factor
-  double extrapolation = 1;
   double magnitude = 1;
 };
 
@@ -42,24 +39,20 @@ Result<Scaling> load_scaling(const gguf::File& file, const Keys& keys, std::uint
   if (original == 0) {
     return bad_model(file, keys.key("rope.scaling.original_context_length"), "0", "a positive number");
   }
-  TACIT_ASSIGN(scaling.magnitude, keys.positive_or("rope.scaling.yarn_attn_factor", scaling.magnitude));
-  TACIT_ASSIGN(scaling.fast_turns, keys.positive_or("rope.scaling.yarn_beta_fast", 32.0));
-  TACIT_ASSIGN(scaling.slow_turns, keys.positive_or("rope.scaling.yarn_beta_slow", 1.0));
-  TACIT_ASSIGN(scaling.extrapolation, keys.positive_or("rope.scaling.yarn_ext_factor", 1.0));
-  scaling.magnitude *= 1.0 + 0.1 * numeric::log(scaling.factor);
+  if (scaling.factor > 1) scaling.magnitude *= 1.0 + 0.1 * numeric::log(scaling.factor);
   return scaling;
 }
 
-// The share of pair `pair` that keeps its unstretched frequency under YaRN (arXiv 2309.00071, section 3.2): all of it
-// for the fast pairs, none for the slow ones, a ramp between them.
+// The share of pair `pair` that keeps its unstretched frequency under YaRN (arXiv 2309.00071, section 3.2, with its
+// beta 32 and 1): 1 for the fast pairs, 0 for the slow ones, a ramp between them.
 double yarn_unscaled_share(double pair, double base, const Scaling& scaling, std::uint32_t dim) {
   constexpr double kTwoPi = 6.283185307179586;
   const auto pair_of_turns = [&](double turns) {  // the pair that turns so often within the original context
     return dim * numeric::log(scaling.original_context / (turns * kTwoPi)) / (2 * numeric::log(base));
   };
-  const double low = std::max(0.0, std::floor(pair_of_turns(scaling.fast_turns)));
-  const double high = std::min(dim - 1.0, std::ceil(pair_of_turns(scaling.slow_turns)));
-  return (1.0 - std::clamp((pair - low) / std::max(0.001, high - low), 0.0, 1.0)) * scaling.extrapolation;
+  const double low = std::max(0.0, std::floor(pair_of_turns(32.0)));
+  const double high = std::min(dim - 1.0, std::ceil(pair_of_turns(1.0)));
+  return 1.0 - std::clamp((pair - low) / std::max(0.001, high - low), 0.0, 1.0);
 }
 
 // The divisors in an optional tensor, one a pair; empty where there is none.
@@ -79,10 +72,10 @@ Result<std::vector<double>> load_divisors(const gguf::File& file, const char* na
   return divisors;
 }
 
-Result<double> load_base(const gguf::File& file, const Keys& keys) {
-  TACIT_ASSIGN(const double base, keys.real_or("rope.freq_base", kDefaultBase));
+Result<double> load_base(const gguf::File& file, const Keys& keys, const char* name, double fallback) {
+  TACIT_ASSIGN(const double base, keys.real_or(name, fallback));
   if (base > 1) return base;
-  return bad_model(file, keys.key("rope.freq_base"), std::to_string(base), "a number above 1");
+  return bad_model(file, keys.key(name), std::to_string(base), "a number above 1");
 }
 
 Result<std::uint32_t> load_dim(const gguf::File& file, const Keys& keys, std::uint32_t head_dim) {
@@ -108,7 +101,15 @@ std::vector<double> frequencies(double base, std::uint32_t dim, const std::vecto
 Result<Rope> load_rope(const gguf::File& file, const Keys& keys, const RopeSettings& settings) {
   Rope rope;
   TACIT_ASSIGN(rope.dim, load_dim(file, keys, settings.head_dim));
-  TACIT_ASSIGN(const double base, load_base(file, keys));
+  TACIT_ASSIGN(double base, load_base(file, keys, "rope.freq_base", kDefaultBase));
+  if (settings.in_windows) {
+    const double fallback = settings.window_base != 0 ? settings.window_base : base;
+    TACIT_ASSIGN(base, load_base(file, keys, "rope.freq_base_swa", fallback));
+  }
+  if (!settings.scaled) {
+    rope.frequencies = frequencies(base, rope.dim, {}, Scaling{});
+    return rope;
+  }
   TACIT_ASSIGN(const Scaling scaling, load_scaling(file, keys, settings.context_length));
   TACIT_ASSIGN(const std::vector<double> divisors, load_divisors(file, "rope_freqs.weight", rope.dim / 2));
   TACIT_ASSIGN(const std::vector<double> shorter, load_divisors(file, "rope_factors_short.weight", rope.dim / 2));
@@ -118,15 +119,6 @@ Result<Rope> load_rope(const gguf::File& file, const Keys& keys, const RopeSetti
   if (!divisors.empty() || longer.empty()) return rope;
   rope.long_frequencies = frequencies(base, rope.dim, longer, scaling);
   rope.short_context = static_cast<std::uint32_t>(scaling.original_context);
-  return rope;
-}
-
-Result<Rope> load_unscaled_rope(const gguf::File& file, const Keys& keys, const RopeSettings& settings, double base) {
-  Rope rope;
-  TACIT_ASSIGN(rope.dim, load_dim(file, keys, settings.head_dim));
-  TACIT_ASSIGN(const double stated_base, load_base(file, keys));
-  TACIT_ASSIGN(base, keys.positive_or("rope.freq_base_swa", base == 0 ? stated_base : base));
-  rope.frequencies = frequencies(base, rope.dim, {}, Scaling{});
   return rope;
 }
 

@@ -28,12 +28,12 @@ struct Rope {
 struct RopeSettings {
   std::uint32_t head_dim = 0;
   std::uint32_t context_length = 0;
+  bool scaled = true;      // false: what stretches the context is left out
+  bool in_windows = false;  // of layers with a window: their base is rope.freq_base_swa,
+  double window_base = 0;   // where that is missing this, or where this is 0 the other layers'
 };
 
 // Errors: kModel, naming file, key or tensor, found and expected.
 Result<Rope> load_rope(const gguf::File& file, const Keys& keys, const RopeSettings& settings);
-// That of layers with a window, without scaling: from the file's base for them, else `base`, or where that is 0 the
-// file's other one.
-Result<Rope> load_unscaled_rope(const gguf::File& file, const Keys& keys, const RopeSettings& settings, double base);
 
 }  // namespace tacit

@@ -26,13 +26,13 @@ class Loader {
   [[nodiscard]] const gguf::Tensor* tensor(const std::string& name) const { return file_.find_tensor(name); }
   [[nodiscard]] bool has(const std::string& name) const { return tensor(name) != nullptr; }
 
-  // The tensor `name` of shape [inputs, outputs, count].
+  // The tensor `name` of shape [inputs, outputs, count, outer_count].
   Result<const gguf::Tensor*> find(const std::string& name, std::uint64_t inputs, std::uint64_t outputs,
-                                   std::uint64_t count = 1) {
+                                   std::uint64_t count = 1, std::uint64_t outer_count = 1) {
     const gguf::Tensor* tensor = file_.find_tensor(name);
     if (tensor == nullptr) return model_error(file_.name() + ": tensor " + name + " is missing");
     used_.insert(tensor->name);
-    const std::array<std::uint64_t, limits::kGgufDimensionsMax> expected{inputs, outputs, count, 1};
+    const std::array<std::uint64_t, limits::kGgufDimensionsMax> expected{inputs, outputs, count, outer_count};
     if (tensor->shape != expected) {
       return model_error(file_.name() + ": tensor " + name + ": found shape " + shape_text(tensor->shape) +
                          ", expected " + shape_text(expected));
@@ -48,9 +48,20 @@ class Loader {
   Result<std::vector<float>> vector(const std::string& name, std::uint32_t size, std::uint32_t rows = 1,
                                     std::uint32_t row = 0) {
     TACIT_ASSIGN(const gguf::Tensor* tensor, find(name, size, rows));
-    std::vector<float> values(kernels::round_up(size, kernels::kBlock), 0.0f);
-    read_row(*tensor, row, values.data());
-    TACIT_TRY(check_finite(name, values));
+    return row_of(*tensor, row);
+  }
+
+  // The same where the vectors lie along the last dimension.
+  Result<std::vector<float>> outer_vector(const std::string& name, std::uint32_t size, std::uint32_t rows,
+                                          std::uint32_t row) {
+    TACIT_ASSIGN(const gguf::Tensor* tensor, find(name, size, 1, 1, rows));
+    return row_of(*tensor, row);
+  }
+
+  [[nodiscard]] Result<std::vector<float>> row_of(const gguf::Tensor& tensor, std::uint32_t row) const {
+    std::vector<float> values(kernels::round_up(static_cast<std::uint32_t>(tensor.shape[0]), kernels::kBlock), 0.0f);
+    read_row(tensor, row, values.data());
+    TACIT_TRY(check_finite(std::string(tensor.name), values));
     return values;
   }
 
@@ -85,7 +96,7 @@ class Loader {
   // the model's makers meant.
   [[nodiscard]] Status check_all_used() const {
     for (const gguf::Tensor& tensor : file_.tensors()) {
-      if (used_.contains(tensor.name) || tensor.name.starts_with("rope_f")) continue;
+      if (used_.contains(tensor.name) || is_known_spare(tensor.name)) continue;
       return model_error(file_.name() + ": tensor " + std::string(tensor.name) +
                          ": found, expected only tensors that its architecture uses");
     }
@@ -100,6 +111,11 @@ class Loader {
                          ": found a value that is infinite or no number, expected finite ones");
     }
     return {};
+  }
+
+  // Rotary divisors are read with the metadata. RWKV-7's first layer carries tensors that only the others use.
+  static bool is_known_spare(std::string_view name) {
+    return name.starts_with("rope_f") || name.starts_with("blk.0.time_mix_v");
   }
 
   const gguf::File& file_;
@@ -126,7 +142,9 @@ class LayerLoader {
     return norm;
   }
 
-  Result<LayerWeights> layer(const LayerConfig& shape) {
+  Result<LayerWeights> layer(const LayerConfig& shape, std::uint32_t number) {
+    if (config_.family->mixer == Mixer::kMamba) return mamba();
+    if (config_.is_recurrent()) return rwkv(shape, number == 0);
     const std::uint32_t width = config_.width;
     LayerWeights weights;
     if (family_.norm_place != NormPlace::kAfter) {
@@ -243,6 +261,131 @@ class LayerLoader {
     return {};
   }
 
+  Result<LayerWeights> rwkv(const LayerConfig& shape, bool is_first) {
+    const std::uint32_t width = config_.width;
+    LayerWeights weights;
+    RwkvWeights& w = weights.rwkv;
+    TACIT_ASSIGN(weights.attention_norm, norm("attn_norm", width));
+    TACIT_ASSIGN(weights.ffn_norm, norm("attn_norm_2", width));
+    TACIT_TRY(family_.mixer == Mixer::kRwkv6 ? rwkv6(w) : rwkv7(is_first, w));
+    TACIT_ASSIGN(w.receptance, matrix("time_mix_receptance", width, width));
+    TACIT_ASSIGN(w.key, matrix("time_mix_key", width, width));
+    TACIT_ASSIGN(w.value, matrix("time_mix_value", width, width));
+    TACIT_ASSIGN(w.output, matrix("time_mix_output", width, width));
+    TACIT_TRY(head_norms(w.head_norms));
+    TACIT_ASSIGN(w.channel_lerp_key, vector("channel_mix_lerp_k", width));
+    TACIT_ASSIGN(w.channel_key, matrix("channel_mix_key", width, shape.ffn_width));
+    TACIT_ASSIGN(w.channel_value, matrix("channel_mix_value", shape.ffn_width, width));
+    return weights;
+  }
+
+  Status rwkv6(RwkvWeights& w) {
+    const std::uint32_t width = config_.width;
+    const RecurrentConfig& shape = config_.recurrent;
+    constexpr std::uint32_t kLerps = 5;
+    TACIT_ASSIGN(w.lerp_x, vector("time_mix_lerp_x", width));
+    TACIT_ASSIGN(w.lerp_down, matrix("time_mix_w1", width, kLerps * shape.extra_dim));
+    TACIT_TRY(lerps(kLerps, w));
+    for (std::uint32_t i = 0; i < kLerps; ++i) {
+      TACIT_ASSIGN(Linear up, loader_.linear_of(prefix_ + "time_mix_w2", shape.extra_dim, width, kLerps, i, false));
+      w.lerp_up.push_back(std::move(up));
+    }
+    TACIT_ASSIGN(w.decay.down, matrix("time_mix_decay_w1", width, shape.decay_dim));
+    TACIT_ASSIGN(w.decay.up, matrix("time_mix_decay_w2", shape.decay_dim, width));
+    TACIT_ASSIGN(w.decay.base, vector("time_mix_decay", width));
+    for (std::uint32_t head = 0; head < width / shape.head_size; ++head) {
+      TACIT_ASSIGN(const std::vector<float> bonus,
+                   loader_.vector(prefix_ + "time_mix_first.weight", shape.head_size, width / shape.head_size, head));
+      w.bonus.insert(w.bonus.end(), bonus.begin(), bonus.begin() + shape.head_size);
+    }
+    TACIT_ASSIGN(w.gate, matrix("time_mix_gate", width, width));
+    TACIT_ASSIGN(w.channel_lerp_receptance, vector("channel_mix_lerp_r", width));
+    TACIT_ASSIGN(w.channel_receptance, matrix("channel_mix_receptance", width, width));
+    return {};
+  }
+
+  Status rwkv7(bool is_first, RwkvWeights& w) {
+    const std::uint32_t width = config_.width;
+    TACIT_TRY(lerps(6, w));
+    TACIT_TRY(low_rank("w", true, w.decay));
+    TACIT_TRY(low_rank("a", true, w.rate));
+    TACIT_TRY(low_rank("g", false, w.gate7));
+    if (!is_first) TACIT_TRY(low_rank("v", true, w.value_mix));
+    TACIT_ASSIGN(w.key_key, vector("time_mix_k_k", width));
+    TACIT_ASSIGN(w.key_rate, vector("time_mix_k_a", width));
+    TACIT_ASSIGN(w.receptance_key, vector("time_mix_r_k", width));
+    return {};
+  }
+
+  // The tensors time_mix_<letter>0, 1 and 2; the rank is what the tensors have.
+  Status low_rank(const std::string& letter, bool has_base, LowRank& result) {
+    const std::string name = "time_mix_" + letter;
+    const gguf::Tensor* down = loader_.tensor(prefix_ + name + "1.weight");
+    const auto rank = static_cast<std::uint32_t>(
+        down == nullptr ? 1 : std::clamp<std::uint64_t>(down->shape[1], 1, limits::kWidthMax));
+    TACIT_ASSIGN(result.down, matrix(name + "1", config_.width, rank));
+    TACIT_ASSIGN(result.up, matrix(name + "2", rank, config_.width));
+    if (has_base) {
+      TACIT_ASSIGN(result.base, vector(name + "0", config_.width));
+    }
+    return {};
+  }
+
+  Status lerps(std::uint32_t count, RwkvWeights& w) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      TACIT_ASSIGN(Lerp lerp, loader_.outer_vector(prefix_ + "time_mix_lerp_fused.weight", config_.width, count, i));
+      w.lerps.push_back(std::move(lerp));
+    }
+    return {};
+  }
+
+  Status head_norms(std::vector<Norm>& norms) {
+    const std::uint32_t size = config_.recurrent.head_size;
+    TACIT_ASSIGN(const Norm all, norm("time_mix_ln", config_.width));
+    for (std::uint32_t first = 0; first < config_.width; first += size) {
+      Norm own{true, std::vector<float>(kernels::round_up(size, kernels::kBlock)), {}};
+      own.bias = own.weight;
+      std::copy_n(all.weight.begin() + first, size, own.weight.begin());
+      std::copy_n(all.bias.begin() + first, size, own.bias.begin());
+      norms.push_back(std::move(own));
+    }
+    return {};
+  }
+
+  Result<LayerWeights> mamba() {
+    const RecurrentConfig& shape = config_.recurrent;
+    LayerWeights weights;
+    MambaWeights& w = weights.mamba;
+    TACIT_ASSIGN(weights.attention_norm, norm("attn_norm", config_.width));
+    TACIT_ASSIGN(w.in, matrix("ssm_in", config_.width, 2 * shape.inner));
+    TACIT_ASSIGN(w.convolution, columns("ssm_conv1d.weight", shape.kernel_size));
+    TACIT_ASSIGN(w.convolution_bias, loader_.vector(prefix_ + "ssm_conv1d.bias", shape.inner));
+    TACIT_ASSIGN(w.select, matrix("ssm_x", shape.inner, shape.step_rank + 2 * shape.state_size));
+    TACIT_ASSIGN(w.step, loader_.linear(prefix_ + "ssm_dt", shape.step_rank, shape.inner, true));
+    TACIT_ASSIGN(w.decay, columns("ssm_a", shape.state_size));
+    TACIT_ASSIGN(w.skip, loader_.vector(prefix_ + "ssm_d", shape.inner));
+    TACIT_ASSIGN(w.out, matrix("ssm_out", shape.inner, config_.width));
+    return weights;
+  }
+
+  // The tensor [size, inner] as `size` rows of one number for each channel.
+  Result<std::vector<float>> columns(const std::string& tensor, std::uint32_t size) {
+    const std::uint32_t inner = config_.recurrent.inner;
+    std::vector<float> result(std::size_t{size} * inner);
+    for (std::uint32_t channel = 0; channel < inner; ++channel) {
+      TACIT_ASSIGN(const std::vector<float> row, loader_.vector(prefix_ + tensor, size, inner, channel));
+      for (std::uint32_t i = 0; i < size; ++i) result[std::size_t{i} * inner + channel] = row[i];
+    }
+    return result;
+  }
+
+  Result<Linear> matrix(const std::string& tensor, std::uint32_t inputs, std::uint32_t outputs) {
+    return loader_.linear(prefix_ + tensor, inputs, outputs, false);
+  }
+  Result<std::vector<float>> vector(const std::string& tensor, std::uint32_t size) {
+    return loader_.vector(prefix_ + tensor + ".weight", size);
+  }
+
   Loader& loader_;
   const Config& config_;
   const Family& family_;
@@ -267,7 +410,7 @@ Result<Weights> Weights::load(const gguf::File& file, const Config& config) {
   }
   for (std::uint32_t layer = 0; layer < config.layer_count; ++layer) {
     LayerLoader layer_loader(loader, config, "blk." + std::to_string(layer) + ".");
-    TACIT_ASSIGN(LayerWeights layer_weights, layer_loader.layer(config.layers[layer]));
+    TACIT_ASSIGN(LayerWeights layer_weights, layer_loader.layer(config.layers[layer], layer));
     weights.layers.push_back(std::move(layer_weights));
   }
   TACIT_ASSIGN(weights.output_norm, outer.norm("output_norm", config.width));

@@ -41,6 +41,44 @@ struct Ffn {
   [[nodiscard]] bool gated() const { return gate.input_count != 0; }
 };
 
+// What RWKV mixes into a position before a matrix reads it: x + (x of the position before - x) * lerp.
+using Lerp = std::vector<float>;  // [width], padded
+
+// Two matrices through a narrow middle, and what is added to what they give.
+struct LowRank {
+  Linear down;
+  Linear up;
+  std::vector<float> base;  // [width], padded; empty: none
+};
+
+struct RwkvWeights {
+  Lerp lerp_x;                  // RWKV-6: of the input of the interpolation
+  Linear lerp_down;             // RWKV-6: [width] -> [5 * extra_dim]
+  std::vector<Linear> lerp_up;  // RWKV-6: 5 of [extra_dim] -> [width]
+  std::vector<Lerp> lerps;      // RWKV-6: w, k, v, r, g; RWKV-7: r, w, k, v, a, g
+  LowRank decay;
+  std::vector<float> bonus;     // RWKV-6: [width], of the position itself (time_mix_first)
+  Linear receptance, key, value, output;
+  Linear gate;                  // RWKV-6
+  LowRank gate7, rate, value_mix;          // RWKV-7; rate is a, the in-context learning rate
+  std::vector<float> key_key, key_rate, receptance_key;  // RWKV-7: k_k, k_a, r_k: [width]
+  std::vector<Norm> head_norms;            // of what each head gives
+  Lerp channel_lerp_key, channel_lerp_receptance;
+  Linear channel_key, channel_value;
+  Linear channel_receptance;    // RWKV-6
+};
+
+struct MambaWeights {
+  Linear in;                         // [width] -> [2 * inner]: what is read, and its gate
+  std::vector<float> convolution;    // [kernel_size, inner]
+  std::vector<float> convolution_bias;  // [inner]
+  Linear select;                     // [inner] -> [step_rank + 2 * state_size]
+  Linear step;                       // [step_rank] -> [inner]
+  std::vector<float> decay;          // [state_size, inner], negative
+  std::vector<float> skip;           // [inner]
+  Linear out;                        // [inner] -> [width]
+};
+
 struct LayerWeights {
   Norm attention_norm;       // [width]
   Norm second_norm;          // attention's own where ffn reads attention_norm (Falcon 40B)
@@ -59,6 +97,10 @@ struct LayerWeights {
   Linear router;                   // [width] -> [expert_count]
   std::vector<Ffn> experts;        // empty: a dense layer
   std::vector<float> shared_gate;  // [width], padded: the shared experts' sigmoid gate; empty: none
+
+  // Recurrent layers have attention_norm, ffn_norm (RWKV) and one of these.
+  RwkvWeights rwkv;
+  MambaWeights mamba;
 };
 
 struct Weights {

@@ -23,6 +23,8 @@ double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 double silu(double x) { return x * sigmoid(x); }
 
+double squared_relu(double x) { return x > 0 ? x * x : 0; }
+
 void softmax(Vector& scores) {
   const double largest = *std::ranges::max_element(scores);
   double sum = 0;

@@ -35,6 +35,7 @@ struct Link {
 // The band of `rule`, within the layer's own window.
 std::vector<Link> links_of(std::size_t position, const AttentionRule& rule, std::size_t layer_window) {
   const std::size_t window = rule.window;
+  if (layer_window != 0 && layer_window <= window) return links_of(position, {}, layer_window);
   const bool slides = window != 0 && position >= window;
   std::vector<Link> links = {{0, slides ? window - 1 : position}};
   for (std::size_t j = slides ? position - window + 2 : 1; j <= position; ++j) links.push_back({j, position - j});

@@ -17,6 +17,7 @@ double gelu(double x) {
 
 double activate(double x, Activation activation) {
   assert(activation != Activation::kClampedSwiglu);
+  if (activation == Activation::kSquaredRelu) return squared_relu(x);
   return activation == Activation::kSilu ? silu(x) : gelu(x);
 }
 

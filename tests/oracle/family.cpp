@@ -12,10 +12,13 @@ constexpr Presence kAlways = Presence::kAlways;
 
 constexpr Family kFamilies[] = {
     // Llama (arXiv 2302.13971) and Mixtral (arXiv 2401.04088)
-    {.name = "llama",
-     .rope_divisors = RopeDivisors::kLlama3,
-     .experts = {.presence = kMaybe, .renormalise = true}},
+    {.name = "llama", .rope_divisors = RopeDivisors::kLlama3, .experts = {.presence = kMaybe, .renormalise = true}},
     {.name = "internlm2", .output = kAlways},
+    {.name = "xverse", .output = kAlways},
+    {.name = "arcee",
+     .rope_divisors = RopeDivisors::kLlama3,
+     .activation = Activation::kSquaredRelu,
+     .gate = GateTensor::kNone},
     {.name = "exaone", .rope = RopeLayout::kHalves, .rope_divisors = RopeDivisors::kLlama3},
     {.name = "smollm3", .unturned_period = 4},
     {.name = "granite",
@@ -131,10 +134,7 @@ constexpr Family kFamilies[] = {
      .rope = RopeLayout::kHalves,
      .activation = Activation::kGelu,
      .gate = GateTensor::kNone},
-    {.name = "phi3",
-     .rope = RopeLayout::kHalves,
-     .rope_divisors = RopeDivisors::kLongRope,
-     .gate = GateTensor::kFused},
+    {.name = "phi3", .rope = RopeLayout::kHalves, .rope_divisors = RopeDivisors::kLongRope, .gate = GateTensor::kFused},
 
     {.name = "stablelm",
      .norm = NormKind::kLayer,
@@ -173,8 +173,17 @@ constexpr Family kFamilies[] = {
      .rope = RopeLayout::kHalves,
      .activation = Activation::kGelu,
      .gate = GateTensor::kNone},
-    // GPT-2
+    // GPT-2 and StarCoder (arXiv 2305.06161), which shares keys and values between heads
     {.name = "gpt2",
+     .norm = NormKind::kLayer,
+     .norm_bias = kAlways,
+     .qkv_bias = kAlways,
+     .bias = kAlways,
+     .learned_positions = kAlways,
+     .rope = RopeLayout::kNone,
+     .activation = Activation::kGelu,
+     .gate = GateTensor::kNone},
+    {.name = "starcoder",
      .norm = NormKind::kLayer,
      .norm_bias = kAlways,
      .qkv_bias = kAlways,

@@ -76,16 +76,16 @@ struct Sliding {
 };
 
 enum class ExpertWidth {
-  kFeedForward,      // feed_forward_length
-  kKey,              // expert_feed_forward_length
-  kKeyOrShare,       // the same, else feed_forward_length / expert_used_count
+  kFeedForward,  // feed_forward_length
+  kKey,          // expert_feed_forward_length
+  kKeyOrShare,   // the same, else feed_forward_length / expert_used_count
 };
 
 enum class SharedExpert {
   kNone,
-  kByWidth,        // of width expert_shared_feed_forward_length, where that is given
-  kByCount,        // expert_shared_count times as wide as one expert
-  kGated,          // kByWidth (else feed_forward_length wide), times the sigmoid of a gate of its own
+  kByWidth,  // of width expert_shared_feed_forward_length, where that is given
+  kByCount,  // expert_shared_count times as wide as one expert
+  kGated,    // kByWidth (else feed_forward_length wide), times the sigmoid of a gate of its own
 };
 
 struct ExpertRule {
@@ -136,7 +136,7 @@ struct Family {
   // Positions
   RopeLayout rope = RopeLayout::kInterleaved;
   RopeDivisors rope_divisors = RopeDivisors::kNone;
-  std::size_t unturned_period = 0;  // every so manieth layer has no positions
+  std::size_t unturned_period = 0;  // every layer of this number has no positions; 0: none
   Alibi alibi = Alibi::kNone;
 
   // Feed-forward

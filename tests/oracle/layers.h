@@ -14,6 +14,7 @@ Matrix zeros(std::size_t row_count, std::size_t column_count);
 double dot(std::span<const double> a, std::span<const double> b);
 double sigmoid(double x);
 double silu(double x);
+double squared_relu(double x);
 void softmax(Vector& scores);
 void add(Matrix& x, const Matrix& y, double scale = 1);
 Matrix apply(const Matrix& weight, const Matrix& x);  // weight x

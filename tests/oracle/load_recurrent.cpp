@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Loading of recurrent layers.
-#include <algorithm>
-
 #include "base/limits.h"
 #include "oracle/load.h"
 
@@ -72,8 +70,8 @@ Result<std::vector<TokenShift>> load_shifts(Reader& reader, Tensors& tensors, co
     for (std::size_t i = 0; i < 5; ++i) shifts.push_back(part(all, i, width));
     return shifts;
   }
-  for (const char* name : {"time_mix_lerp_w", "time_mix_lerp_k", "time_mix_lerp_v", "time_mix_lerp_r",
-                           "time_mix_lerp_g"}) {
+  for (const char* name :
+       {"time_mix_lerp_w", "time_mix_lerp_k", "time_mix_lerp_v", "time_mix_lerp_r", "time_mix_lerp_g"}) {
     TACIT_ASSIGN(shifts.emplace_back(), tensors.vector(name));
   }
   return shifts;
@@ -121,8 +119,8 @@ Result<Layer> load_rwkv6(Reader& reader, const Family& family, const Shape& shap
 }
 
 Status load_rwkv7_shifts(Reader& reader, const std::string& prefix, std::size_t width, Rwkv7Layer& layer) {
-  TACIT_ASSIGN(const Vector all, reader.values(prefix + "time_mix_lerp_fused.weight",
-                                               {width, 1, 1, std::size_t{layer.gate ? 6u : 5u}}));
+  TACIT_ASSIGN(const Vector all,
+               reader.values(prefix + "time_mix_lerp_fused.weight", {width, 1, 1, std::size_t{layer.gate ? 6u : 5u}}));
   layer.receptance_shift = part(all, 0, width);
   layer.decay_shift = part(all, 1, width);
   layer.key_shift = part(all, 2, width);

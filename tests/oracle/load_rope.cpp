@@ -71,10 +71,8 @@ Result<Vector> load_divisors(Reader& reader, RopeDivisors kind, const Scaling& s
   if (kind == RopeDivisors::kLlama3 && scaling.type != "longrope") {
     return reader.values_if(Presence::kMaybe, "rope_freqs.weight", {pair_count});
   }
-  TACIT_ASSIGN(Vector long_factors,
-               reader.values_if(Presence::kMaybe, "rope_factors_long.weight", {pair_count}));
-  TACIT_ASSIGN(Vector short_factors,
-               reader.values_if(Presence::kMaybe, "rope_factors_short.weight", {pair_count}));
+  TACIT_ASSIGN(Vector long_factors, reader.values_if(Presence::kMaybe, "rope_factors_long.weight", {pair_count}));
+  TACIT_ASSIGN(Vector short_factors, reader.values_if(Presence::kMaybe, "rope_factors_short.weight", {pair_count}));
   return context_length > scaling.original_context_length ? long_factors : short_factors;
 }
 
@@ -119,8 +117,7 @@ Result<Rope> load_rope(Reader& reader, const Family& family, std::size_t head_di
   for (std::size_t i = 0; i < turned / 2; ++i) {
     rope.frequencies.push_back(std::pow(base, -2.0 * static_cast<double>(i) / static_cast<double>(turned)));
   }
-  TACIT_ASSIGN(const Vector divisors,
-               load_divisors(reader, family.rope_divisors, scaling, turned / 2, context_length));
+  TACIT_ASSIGN(const Vector divisors, load_divisors(reader, family.rope_divisors, scaling, turned / 2, context_length));
   for (std::size_t i = 0; i < divisors.size(); ++i) rope.frequencies[i] /= divisors[i];
   scale(rope, base, scaling);
   return rope;

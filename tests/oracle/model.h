@@ -48,8 +48,8 @@ struct Norm {
 
 // Rotary positions (arXiv 2104.09864). Elements of a head behind the last pair do not turn.
 struct Rope {
-  bool halves = false;  // pairs are (i, i + pair count) instead of (2i, 2i + 1)
-  Vector frequencies;   // radians per position, one a pair, with all scaling of positions; empty: nothing turns
+  bool halves = false;   // pairs are (i, i + pair count) instead of (2i, 2i + 1)
+  Vector frequencies;    // radians per position, one a pair, with all scaling of positions; empty: nothing turns
   double magnitude = 1;  // the turned elements of queries and keys are longer by this
 };
 
@@ -76,6 +76,7 @@ struct Attention {
 enum class Activation {
   kSilu,
   kGelu,           // with tanh (arXiv 1606.08415)
+  kSquaredRelu,    // arXiv 2109.08668
   kClampedSwiglu,  // that of gpt-oss; a gated layer as a whole
 };
 
@@ -122,14 +123,14 @@ struct Rwkv6Layer {
   std::size_t head_size = 0;
   double output_scale = 1;
   Norm time_norm, channel_norm;
-  TokenShift shift;        // [width], before the data-dependent shifts
-  Matrix shift_down;       // [5 * rank, width]
+  TokenShift shift;                // [width], before the data-dependent shifts
+  Matrix shift_down;               // [5 * rank, width]
   std::vector<Matrix> shift_up;    // five of [width, rank], in the order decay, key, value, receptance, gate
   std::vector<TokenShift> shifts;  // five of [width], in the same order
-  Vector decay;            // [width]
-  Matrix decay_down;       // [rank, width]
-  Matrix decay_up;         // [width, rank]
-  Vector bonus;            // [width]
+  Vector decay;                    // [width]
+  Matrix decay_down;               // [rank, width]
+  Matrix decay_up;                 // [width, rank]
+  Vector bonus;                    // [width]
   Linear receptance, key, value, gate, output;  // [width, width]
   Norm head_norm;
   TokenShift channel_key_shift, channel_receptance_shift;
@@ -168,11 +169,11 @@ struct MambaLayer {
   Linear input;        // [2 * inner width, width]: x and then z
   Matrix convolution;  // [inner width, taps]
   Vector convolution_bias;
-  Linear selection;  // [rank + 2 * state size, inner width]: delta, B and C
-  Linear delta;      // [inner width, rank]
-  Matrix a;          // [inner width, state size], negative
-  Vector d;          // [inner width]
-  Linear output;     // [width, inner width]
+  Linear selection;                              // [rank + 2 * state size, inner width]: delta, B and C
+  Linear delta;                                  // [inner width, rank]
+  Matrix a;                                      // [inner width, state size], negative
+  Vector d;                                      // [inner width]
+  Linear output;                                 // [width, inner width]
   std::optional<double> selection_norm_epsilon;  // delta, B and C are RMS-normalised (Falcon Mamba)
 };
 

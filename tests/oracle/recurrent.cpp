@@ -45,8 +45,6 @@ Matrix shift(const Matrix& x, const TokenShift& weight) {
   return y;
 }
 
-double squared_relu(double x) { return x > 0 ? x * x : 0; }
-
 constexpr auto kTanh = [](double x) { return std::tanh(x); };
 
 // RWKV-6: x + (previous x - x) * (weight + up(tanh(down(shifted x)))), for each of the five inputs.
@@ -253,7 +251,8 @@ void run(const Rwkv7Layer& layer, Matrix& x, Matrix& first_value) {
 void run(const MambaLayer& layer, Matrix& x) {
   const Matrix inputs = apply(layer.input, normalise(x, layer.norm));
   const Matrix z = columns(inputs, layer.inner_width, layer.inner_width);
-  const Matrix u = map(convolve(columns(inputs, 0, layer.inner_width), layer.convolution, layer.convolution_bias), silu);
+  const Matrix u =
+      map(convolve(columns(inputs, 0, layer.inner_width), layer.convolution, layer.convolution_bias), silu);
   const Matrix selection = apply(layer.selection, u);
   const auto part = [&](std::size_t first, std::size_t count) {
     const Matrix y = columns(selection, first, count);
