@@ -10,11 +10,10 @@
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "base/file.h"
-#include "base/hash.h"
 #include "oracle/oracle.h"
+#include "support/lanes.h"
 #include "support/shared_data.h"
 #include "support/tiny_model.h"
 #include "tokenizer/tokenizer.h"
@@ -23,6 +22,11 @@ namespace tacit {
 namespace {
 
 using gguf::TensorType;
+using test::Combinations;
+using test::divergence;
+using test::first_difference;
+using test::random_tokens;
+using test::run_lanes;
 using test::TinyModelBuilder;
 using test::TinyShape;
 
@@ -49,91 +53,12 @@ ByteVector read_file(const std::string& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-std::vector<TokenId> random_tokens(std::uint32_t count, std::uint32_t vocabulary_size, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<TokenId> tokens(count);
-  for (TokenId& token : tokens) token = static_cast<TokenId>(random() % vocabulary_size);
-  return tokens;
-}
-
-struct Setting {
-  const kernels::Kernels* kernels;
-  std::uint32_t thread_count;
-  std::uint32_t lane_count;
-  std::uint32_t chunk;
-  std::uint32_t window;
-};
-
-// Logits [lane][position][vocabulary] of one sequence a lane; lane i has `tokens[i]`, of any length.
-std::vector<std::vector<float>> run_lanes(const Model& model, const Setting& setting,
-                                          const std::vector<std::vector<TokenId>>& tokens) {
-  ThreadPool pool(setting.thread_count);
-  std::vector<LaneCache> caches;
-  for (std::uint32_t i = 0; i < setting.lane_count; ++i)
-    caches.emplace_back(model.config, setting.window, setting.chunk);
-  Forward forward(model, *setting.kernels, setting.window, setting.thread_count > 1 ? &pool : nullptr);
-  const std::uint32_t stride = kernels::round_up(model.config.vocabulary_size, kernels::kTile);
-  std::vector<std::vector<float>> logits(setting.lane_count);
-  std::size_t length = 0;
-  for (std::uint32_t i = 0; i < setting.lane_count; ++i) length = std::max(length, tokens[i].size());
-  for (std::size_t first = 0; first < length; first += setting.chunk) {
-    std::vector<Row> rows;
-    std::vector<std::uint32_t> indices;
-    std::vector<std::uint32_t> owners;
-    for (std::uint32_t i = 0; i < setting.lane_count; ++i) {
-      for (std::size_t p = first; p < std::min(first + setting.chunk, tokens[i].size()); ++p) {
-        indices.push_back(static_cast<std::uint32_t>(rows.size()));
-        owners.push_back(i);
-        rows.push_back({&caches[i], static_cast<std::uint32_t>(p), tokens[i][p]});
-      }
-    }
-    forward.run(rows);
-    std::vector<float> out(rows.size() * stride);
-    forward.logits(indices, out.data(), stride);
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      const float* row = out.data() + r * stride;
-      logits[owners[r]].insert(logits[owners[r]].end(), row, row + model.config.vocabulary_size);
-    }
-  }
-  return logits;
-}
-
-std::uint64_t hash_of(const std::vector<float>& logits) {
-  return xxh3_64({reinterpret_cast<const std::uint8_t*>(logits.data()), logits.size() * sizeof(float)});
-}
-
-struct Combinations {
-  std::vector<std::uint32_t> threads, lanes, chunks;
-};
 const Combinations kAll = {{1, 2, 5}, {1, 3, 16}, {1, 7, 64}};
 const Combinations kFew = {{1, 3}, {1, 3}, {1, 7, 64}};
 
-// Every combination gives each lane the logits that the reference set gives it alone, one step at a time.
 void expect_same_bits_everywhere(const Model& model, std::uint32_t window, std::uint32_t length,
                                  const Combinations& combinations = kAll) {
-  std::vector<std::vector<TokenId>> tokens;
-  for (std::uint32_t i = 0; i < combinations.lanes.back(); ++i) {
-    tokens.push_back(random_tokens(length - i, model.config.vocabulary_size, 100 + i));  // lanes end at different steps
-  }
-  const kernels::KernelList list = kernels::available_kernels();
-  std::vector<std::uint64_t> expected;
-  for (const std::vector<TokenId>& lane : tokens) {
-    const Setting alone{list.sets[list.count - 1], 1, 1, 1, window};
-    expected.push_back(hash_of(run_lanes(model, alone, {lane})[0]));
-  }
-  for (std::uint32_t set = 0; set < list.count; ++set) {
-    for (const std::uint32_t threads : combinations.threads) {
-      for (const std::uint32_t lanes : combinations.lanes) {
-        for (const std::uint32_t chunk : combinations.chunks) {
-          const auto logits = run_lanes(model, {list.sets[set], threads, lanes, chunk, window}, tokens);
-          for (std::uint32_t i = 0; i < lanes; ++i) {
-            ASSERT_EQ(hash_of(logits[i]), expected[i]) << list.sets[set]->name << ", threads " << threads << ", lanes "
-                                                       << lanes << ", chunk " << chunk << ", lane " << i;
-          }
-        }
-      }
-    }
-  }
+  EXPECT_EQ(first_difference(model, window, length, combinations), "");
 }
 
 TEST(Forward, GivesTheSameBitsForEverySetThreadLaneAndChunkWithEightBitWeights) {
@@ -196,24 +121,6 @@ TEST(Forward, ALaneDoesNotRememberTheTextBefore) {
   EXPECT_TRUE(std::equal(alone.end() - owned.model.config.vocabulary_size, alone.end(), last.begin()));
 }
 
-// Kullback-Leibler divergence of a contract distribution from the float one, in nats.
-double divergence(std::span<const double> expected, const float* found) {
-  const auto log_sum = [](auto begin, std::size_t count) {
-    double maximum = begin[0], sum = 0;
-    for (std::size_t i = 1; i < count; ++i) maximum = std::max(maximum, static_cast<double>(begin[i]));
-    for (std::size_t i = 0; i < count; ++i) sum += std::exp(begin[i] - maximum);
-    return maximum + std::log(sum);
-  };
-  const double p_sum = log_sum(expected.data(), expected.size());
-  const double q_sum = log_sum(found, expected.size());
-  double total = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i) {
-    const double log_p = expected[i] - p_sum;
-    total += std::exp(log_p) * (log_p - (found[i] - q_sum));
-  }
-  return total;
-}
-
 double mean_divergence(const OwnedModel& owned, const std::vector<TokenId>& tokens, std::uint32_t window) {
   const auto loaded = oracle::load(owned.file, window);
   EXPECT_TRUE(loaded.ok()) << (loaded.ok() ? "" : loaded.error().message);
@@ -225,7 +132,8 @@ double mean_divergence(const OwnedModel& owned, const std::vector<TokenId>& toke
     const std::span<const TokenId> part = std::span(tokens).subspan(begin, std::min(piece, tokens.size() - begin));
     const oracle::Matrix expected = oracle::logits(loaded.value(), part, {window >= part.size() ? 0 : window});
     for (std::size_t p = 0; p < part.size(); ++p) {
-      total += divergence(expected.row(p), found.data() + (begin + p) * expected.column_count);
+      const std::size_t vocabulary = expected.column_count;
+      total += divergence(expected.row(p), std::span(found).subspan((begin + p) * vocabulary, vocabulary));
     }
   }
   return total / static_cast<double>(tokens.size());
@@ -278,7 +186,7 @@ TEST(Forward, StaysCloseToFloatForEveryTensorType) {
       for (std::size_t i = 0; i < vocabulary_size; ++i) {
         expected[i] = load_unaligned<float>(reference.data() + 4 * (p * vocabulary_size + i));
       }
-      total += divergence(expected, found.data() + p * vocabulary_size);
+      total += divergence(expected, std::span(found).subspan(p * vocabulary_size, vocabulary_size));
     }
     EXPECT_LT(total / static_cast<double>(tokens.size()), 0.0045) << path;
   }
