@@ -7,6 +7,8 @@
 #include "kernels/reference.h"
 #if defined(__x86_64__)
 #include "kernels/x86/x86.h"
+#elif defined(__aarch64__)
+#include "kernels/arm/arm.h"
 #endif
 
 namespace tacit::kernels {
@@ -22,6 +24,9 @@ struct Registry {
 #if defined(__x86_64__)
     if (x86_has_avx512_vnni()) sets[count++] = &kAvx512Kernels;
     if (x86_has_avx2()) sets[count++] = &kAvx2Kernels;
+#elif defined(__aarch64__)
+    if (arm_has_dotprod()) sets[count++] = &kDotprodKernels;
+    sets[count++] = &kNeonKernels;
 #endif
     sets[count++] = &kReferenceKernels;
   }
