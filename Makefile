@@ -3,14 +3,23 @@ PRESET ?= release
 BUILD := build/$(PRESET)
 PACKAGES := g++ cmake ninja-build libzstd-dev libbrotli-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev \
             python3 python3-numpy python3-xxhash python3-zstandard python3-brotli gzip xz-utils zstd brotli
+PACKAGES_ARM := g++-aarch64-linux-gnu qemu-user libstdc++6:arm64 libzstd-dev:arm64 libbrotli-dev:arm64 libxxhash-dev:arm64 \
+                libssl-dev:arm64 libgtest-dev:arm64
 
-.PHONY: demo test test-training build setup install fuzz bench clean
+.PHONY: demo test test-arm test-training build setup install fuzz bench clean
 
 demo: build
 	scripts/demo.sh $(BUILD)/cli/tacit
 
 test: build
 	ctest --preset $(PRESET) --output-on-failure
+
+# The same for aarch64, under emulation: what arithmetic and archives hang on (scripts/test_arm.sh).
+test-arm: build
+	@scripts/install_packages.sh $(PACKAGES_ARM)
+	cmake --preset arm > /dev/null
+	cmake --build --preset arm --target tacit_cli tacit_tests
+	scripts/test_arm.sh build/arm $(BUILD)/cli/tacit
 
 build: setup
 	cmake --preset $(PRESET) > /dev/null

@@ -15,7 +15,7 @@ void add_model(CLI::App& app, Request& request) {
 
 void add_engine(CLI::App& app, CodingOptions& coding) {
   app.add_option("-T,--threads", coding.threads, "threads; 0, the default: one per processor")->type_name("N");
-  app.add_option("--isa", coding.kernel_set, "kernels: reference, avx2 or avx512; all give the same bits")
+  app.add_option("--isa", coding.kernel_set, "kernels: reference, avx2 or avx512, on ARM neon or dotprod; all give the same bits")
       ->type_name("NAME");
 }
 

@@ -518,7 +518,8 @@ TEST(Codec, AnyNumberOfStripsRoundTripsAndNoThreadOrKernelSetChangesThem) {
     EXPECT_EQ(info.token_count, 60000u);
     EXPECT_EQ(info.model_segment_count, info.segment_count);
     EXPECT_TRUE(lane_max < 6 ? info.segment_count == lane_max : info.segment_count > 5) << info.segment_count;
-    for (const Setting& setting : {Setting{lane_max, 2, ""}, Setting{lane_max, 5, ""}, Setting{lane_max, 8, "avx2"}}) {
+    for (const Setting& setting : {Setting{lane_max, 2, ""}, Setting{lane_max, 5, ""}, Setting{lane_max, 8, "avx2"},
+                                   Setting{lane_max, 8, "neon"}}) {
       if (kernels::find_kernels(setting.kernel_set) == nullptr) continue;
       EXPECT_EQ(compress_with(*model, setting, text), archive)
           << lane_max << " lanes, threads " << setting.thread_count;
@@ -541,7 +542,7 @@ TEST(Codec, NoThreadOrKernelSetChangesWhatExpertsLearn) {
   EXPECT_EQ(info_of(archive).model_segment_count, 2u);
   const std::string plain = compress_with(*model, {.lane_max = 2, .adaptive = false}, text);
   EXPECT_LT(archive.size() * 4, plain.size() * 3);
-  for (const char* set : {"reference", "avx2", "avx512"}) {
+  for (const char* set : {"reference", "avx2", "avx512", "neon", "dotprod"}) {
     if (kernels::find_kernels(set) == nullptr) continue;
     for (const std::uint32_t threads : {1u, 2u, 5u}) {
       if (std::string_view(set) == "reference" && threads != 2) continue;  // slow; below with short lanes
@@ -564,7 +565,7 @@ TEST(Codec, LanesThatLearnFromEachOtherAreTheSameOnEveryThreadCountAndKernelSet)
   const std::vector<std::span<const TokenId>> strips(lanes.begin(), lanes.end());
   const auto no_observer = [](const LockstepState&) { return Status(); };
   std::vector<ByteVector> expected;
-  for (const char* set : {"", "reference", "avx2", "avx512"}) {
+  for (const char* set : {"", "reference", "avx2", "avx512", "neon", "dotprod"}) {
     if (kernels::find_kernels(set) == nullptr) continue;
     for (const std::uint32_t threads : {1u, 2u, 5u, 9u}) {
       ThreadPool pool(threads);
@@ -697,7 +698,7 @@ TEST(Codec, EveryLevelDecodesWhatItEncodesWithAndWithoutASampler) {
       const std::string archive = compress(text, options);
       EXPECT_TRUE(gives(archive, text, options)) << "level " << level;
       if (level != 1 && level != 5) continue;  // one of either contract
-      for (const char* set : {"reference", "avx2", "avx512"}) {
+      for (const char* set : {"reference", "avx2", "avx512", "neon", "dotprod"}) {
         if (sets.find(set) == std::string::npos) continue;
         options.kernel_set = set;
         EXPECT_EQ(compress(text, options), archive) << "level " << level << ", " << set;

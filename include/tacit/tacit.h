@@ -129,7 +129,7 @@ typedef struct tacit_options {
   size_t struct_bytes;
   const tacit_model *model; /* NULL: the built-in one */
   uint32_t threads;         /* 0: one per processor of this process */
-  const char *kernel_set;   /* NULL: the fastest here; else "reference", "avx2", "avx512" */
+  const char *kernel_set;   /* NULL: the fastest here; else "reference", "avx2", "avx512", "neon", "dotprod" */
   uint32_t window;          /* in the archive. Tokens of context; 0: the model's default */
   uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to 256; 0: the model's default */
   int skip_verification;    /* nonzero: do not decode what was encoded */
@@ -293,7 +293,7 @@ TACIT_API tacit_status tacit_generate(const tacit_options *options, const tacit_
                                       size_t prompt_bytes, size_t token_count, int stop_at_eos,
                                       tacit_text_function receive, void *context);
 
-/* The kernel sets that this machine can run, best first: "avx512,avx2,reference". Static. */
+/* The kernel sets that this machine can run, best first: "avx512,avx2,reference"; on aarch64 "dotprod,neon,reference". Static. */
 TACIT_API const char *tacit_kernel_sets(void);
 
 /* Async-signal-safe: removes the temporary files of outputs that are not complete. For a client's signal handler,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "base/thread_pool.h"
 
+#if defined(__linux__)
 #include <sched.h>
+#endif
 
 #include <system_error>
 #include <utility>
@@ -17,8 +19,10 @@ namespace {
 constexpr int kSpins = 4000;
 
 std::uint32_t usable_processors() {
+#if defined(__linux__)
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return static_cast<std::uint32_t>(CPU_COUNT(&set));
+#endif
   const unsigned count = std::thread::hardware_concurrency();
   return count > 0 ? count : 1;
 }
@@ -29,6 +33,8 @@ void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old,
     if (value.load(std::memory_order_acquire) != old) return;
 #if defined(__x86_64__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("isb");  // takes about as long; `yield` takes no time on most processors
 #endif
   }
   value.wait(old, std::memory_order_acquire);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The table of functions that the forward pass is made of, one table per kernel set. reference.cpp defines what each
-// function computes, to the bit (spec/numeric.md); the sets under x86/ compute the same bits faster. A kernel takes
+// function computes, to the bit (spec/numeric.md); the sets under x86/ and arm/ compute the same bits faster. A kernel takes
 // pointers and numbers, allocates nothing and cannot fail; its caller validates. Knows arithmetic, not models.
 //
 // Rows. Every row of floats is padded with zeros to a multiple of kBlock elements; kernels may read and write the

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The kernels that are written once for every vector instruction set. Included by x86/avx2.cpp and x86/avx512.cpp,
-// which are compiled for their sets and add what vector extensions do not say well. A vector is as wide as a register,
+// The kernels that are written once for every vector instruction set. Included by the sets of x86/ and arm/, which are
+// compiled for their processors and add what vector extensions do not say well. A vector is as wide as a register,
 // since GCC takes wider ones apart into scalars; where the numeric contract has sixteen virtual lanes, as many vectors
 // as it takes stand for them. Must not include anything that instantiates shared inline functions: a copy compiled for
 // a newer processor could be the one that the linker keeps.
 //
 // The including file has declared, in the same anonymous namespace:
 //   Ints: a vector of int32, of 16, 32 or 64 bytes;
+//   lanes_set(comparison): a bit for each lane where a comparison held;
 //   store_narrow(q, block), store_wide(q, block): the kBlock values of `block`, which all fit, as int8 or as int16;
 //   add_value_dots(weights, values, tile_count, scale, out): out[d] += float(dot of 32 slots) * scale for d < 16 *
 //   tile_count, where the weights of the slots are 0 to kAttentionMax.

@@ -40,7 +40,6 @@ TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
   }
 }
 
-// A bit for each lane where a comparison held.
 TACIT_INLINE std::uint32_t lanes_set(Ints comparison) {
   const Ints bits = comparison & Ints{1, 2, 4, 8};
   return static_cast<std::uint32_t>(vaddvq_s32(reinterpret_cast<int32x4_t>(bits)));
