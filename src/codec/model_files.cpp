@@ -93,7 +93,12 @@ void ModelFileWalk::descend(const std::string& path, std::uint32_t depth) {
   std::error_code error;
   std::vector<std::string> paths;
   for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
-    if (++entry_count_ > limits::kModelFolderEntriesMax) break;
+    if (entry_count_ == limits::kModelFolderEntriesMax) {
+      if (!is_cut_) add_problem(path, "too many entries: the rest of all folders is passed over");
+      is_cut_ = true;
+      break;
+    }
+    ++entry_count_;
     std::error_code ignored;
     const std::string name = entry->path().string();
     if (name.ends_with(kModelSuffix) || entry->is_directory(ignored)) paths.push_back(name);

@@ -42,7 +42,8 @@ class ModelFileWalk {
 
   std::vector<ModelFile> files_;
   std::set<Identity> seen_;
-  std::size_t entry_count_ = 0;
+  std::uint64_t entry_count_ = 0;
+  bool is_cut_ = false;  // there were too many
 };
 
 }  // namespace tacit

@@ -140,8 +140,9 @@ std::string ModelSearch::where_looked() const {
   std::string folders;
   for (const std::string& folder : folders_) folders += (folders.empty() ? "" : ", ") + folder;
   if (folders.empty()) folders = "no folder";
-  return without_controls("looked for it in " + folders + " (" + std::to_string(walk_.files().size()) +
-                          " files): set TACIT_MODEL_PATH to the folder that has it, or give the file with -m");
+  const std::size_t count = walk_.files().size();
+  return without_controls("looked for it in " + folders + " (" + std::to_string(count) + " GGUF file" +
+                          (count == 1 ? "" : "s") + "): set TACIT_MODEL_PATH to the folder that has it, or give the file with -m");
 }
 
 std::vector<FoundModel> ModelSearch::named(const std::string& name, const FoundModel& builtin) {
