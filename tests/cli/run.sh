@@ -5,8 +5,9 @@
 #
 # Each cases/NAME.sh runs in an empty folder with the binary in $TACIT and support.sh at hand. Its exit code, standard
 # output and standard error must equal NAME.exit (0 where absent), NAME.stdout and NAME.stderr (not compared where
-# absent). No models but the built-in one are found unless the case says where. Exit code 77 means skipped, and the last line on standard error says why. Tests that need a second model
-# look in $TACIT_SHARED. Exit code: 1 if a case failed.
+# absent). No models but the built-in one are found unless the case says where. Exit code 77 means skipped, and the
+# last line on standard error says why. Tests that need a second model look in $TACIT_SHARED. Exit code: 1 if a case
+# failed.
 set -u
 
 if [ $# -lt 1 ] || [ ! -x "$1" ]; then

@@ -18,7 +18,9 @@ done
 head -c 100000 /dev/zero >$cache
 "$TACIT" models | cmp - table
 rm -r cache
-for place in /dev/null/cache relative "$PWD/models/a.gguf"; do XDG_CACHE_HOME=$place "$TACIT" models | cmp - table; done
+for place in /dev/null/cache relative "$PWD/models/a.gguf"; do
+  HOME=/dev/null XDG_CACHE_HOME=$place "$TACIT" models | cmp - table
+done
 # Without a cache folder too.
 env -u XDG_CACHE_HOME -u HOME "$TACIT" models | cmp - table
 only models table
