@@ -9,8 +9,11 @@ namespace {
 
 constexpr std::uint32_t kLaneCountMax = 256;
 
-void add_model(CLI::App& app, Request& request) {
-  app.add_option("-m,--model", request.model_path, "GGUF model; without it the built-in one")->type_name("MODEL.gguf");
+constexpr const char* kModelOrBuiltin = "GGUF file, or what 'tacit models' calls it;\nwithout it the built-in one";
+constexpr const char* kModelOrNamed = "GGUF file, or what 'tacit models' calls it;\nwithout it the one that the archive names";
+
+void add_model(CLI::App& app, Request& request, const char* description = kModelOrBuiltin) {
+  app.add_option("-m,--model", request.model_path, description)->type_name("MODEL");
 }
 
 void add_engine(CLI::App& app, CodingOptions& coding) {
@@ -147,7 +150,7 @@ void add_compress_options(CLI::App& app, Request& request, ParsedFlags& flags) {
 }
 
 void add_decoding_options(CLI::App& app, Request& request, ParsedFlags& flags) {
-  add_model(app, request);
+  add_model(app, request, kModelOrNamed);
   if (request.command == Command::kDecompress) add_output(app, request.output, flags);
   add_engine(app, request.coding);
   add_reports(app, request);
@@ -187,6 +190,7 @@ void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
     case Command::kTest:
       return add_decoding_options(app, request, flags);
     case Command::kInfo:
+      add_model(app, request, "show this model: a GGUF file, or what 'tacit models'\ncalls it");
       app.add_flag("--json", request.json, "a JSON object, or a list of them for several files");
       return;
     case Command::kEval:
@@ -201,6 +205,9 @@ void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
       return add_engine(app, request.coding);
     case Command::kInspect:
       return add_inspect_options(app, request);
+    case Command::kModels:
+      app.add_flag("--json", request.json, "a JSON list, with the whole fingerprints");
+      return;
   }
 }
 

@@ -43,6 +43,12 @@ inline constexpr std::uint32_t kWindowMax = 1u << 20;
 // lanes of 512 tokens takes as much. Archives state windows and strips, and so ask for memory.
 inline constexpr std::uint64_t kCacheBytesMax = 4ull * 1024 * 1024 * 1024;
 
+// The search for models. Caches of model hubs nest some five folders deep; a home folder may be named by mistake.
+inline constexpr std::uint32_t kModelFolderDepthMax = 10;
+inline constexpr std::uint64_t kModelFolderEntriesMax = 200'000;  // of all folders together
+inline constexpr std::uint64_t kModelFilesMax = 10'000;
+inline constexpr std::uint64_t kFingerprintCacheBytesMax = 16 * 1024 * 1024;  // some 100 bytes a file
+
 // Symbols of a block that experts learn from: 44 bytes of history each.
 inline constexpr std::uint64_t kHistorySymbolsMax = (1u << 23) + 1;  // a byte each, and a space prefix
 

@@ -85,6 +85,17 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const gguf::File& file) {
   if (model == "llama") return SentencePieceBpe::load(file);
   if (model == "gpt2" || model == "gemma4") return BytePairEncoding::load(file);
   if (model == "bert") return WordPiece::load(file);
+  return unknown_kind(file, model);
+}
+
+Status Tokenizer::check_kind(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view model, file.string(kModelKey));
+  if (model == "llama" || model == "bert") return {};
+  if (model == "gpt2" || model == "gemma4") return BytePairEncoding::check_kind(file);
+  return unknown_kind(file, model);
+}
+
+Error Tokenizer::unknown_kind(const gguf::File& file, std::string_view model) {
   return load_error(file, kModelKey, shown(model), R"("llama", "gpt2", "gemma4" or "bert")");
 }
 

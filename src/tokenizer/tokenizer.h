@@ -46,6 +46,8 @@ class Tokenizer {
  public:
   // Errors: kModel, naming file, key, found and expected. The result owns all it needs; `file` may go.
   static Result<std::unique_ptr<Tokenizer>> load(const gguf::File& file);
+  // Whether it is of a kind that `load` knows, without reading the vocabulary. Errors: as load.
+  static Status check_kind(const gguf::File& file);
   virtual ~Tokenizer() = default;
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
@@ -150,6 +152,7 @@ class Tokenizer {
   ByteStrings symbol_bytes_;
 
  private:
+  static Error unknown_kind(const gguf::File& file, std::string_view model);
   Status read_pieces(const gguf::File& file);
   Status read_types(const gguf::File& file);
   Status read_special_tokens(const gguf::File& file, const Defaults& defaults);
