@@ -21,9 +21,8 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Opens the model that was named, if one was: the library takes the built-in one by itself, or the one that an archive
-  // names. Reports a failure: kModel
-  // whatever the reason, since the model asked for is not to be had.
+  // Opens the model that was named, if one was: the library finds the built-in one by itself, and the one that an
+  // archive names. Reports a failure: kModel whatever the reason, since the model asked for is not to be had.
   ExitCode open();
   // As open(), and opens the built-in model where none was named, so that model() has a value.
   ExitCode open_always();

@@ -9,10 +9,8 @@ namespace {
 
 constexpr std::uint32_t kLaneCountMax = 256;
 
-constexpr const char* kModelOrBuiltin = "GGUF file, or what 'tacit models' calls it;\nwithout it the built-in one";
-constexpr const char* kModelOrNamed = "GGUF file, or what 'tacit models' calls it;\nwithout it the one that the archive names";
-
-void add_model(CLI::App& app, Request& request, const char* description = kModelOrBuiltin) {
+void add_model(CLI::App& app, Request& request, const std::string& without = "the built-in one") {
+  const std::string description = "GGUF file, or what 'tacit models' calls it;\nwithout it " + without;
   app.add_option("-m,--model", request.model_path, description)->type_name("MODEL");
 }
 
@@ -150,7 +148,7 @@ void add_compress_options(CLI::App& app, Request& request, ParsedFlags& flags) {
 }
 
 void add_decoding_options(CLI::App& app, Request& request, ParsedFlags& flags) {
-  add_model(app, request, kModelOrNamed);
+  add_model(app, request, "the one that the archive names");
   if (request.command == Command::kDecompress) add_output(app, request.output, flags);
   add_engine(app, request.coding);
   add_reports(app, request);
@@ -163,7 +161,7 @@ void add_tokenize_options(CLI::App& app, Request& request) {
 }
 
 void add_inspect_options(CLI::App& app, Request& request) {
-  add_model(app, request);
+  add_model(app, request, "the built-in one, or what the archive names");
   app.add_option("--html", request.inspect.html_path, "write a page for browsers; - is standard output")
       ->type_name("OUT.html");
   app.add_flag("--json", request.json, "write a JSON object, to standard output or --output");
@@ -190,7 +188,7 @@ void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
     case Command::kTest:
       return add_decoding_options(app, request, flags);
     case Command::kInfo:
-      add_model(app, request, "show this model: a GGUF file, or what 'tacit models'\ncalls it");
+      add_model(app, request, "archives are shown, not a model");
       app.add_flag("--json", request.json, "a JSON object, or a list of them for several files");
       return;
     case Command::kEval:

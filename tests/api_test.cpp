@@ -5,16 +5,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <random>
 #include <set>
 #include <string>
@@ -22,18 +19,18 @@
 #include <vector>
 
 #include "support/api_buffer.h"
-#include "support/temporary_folder.h"
 #include "support/echo_model.h"
+#include "support/temporary_folder.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 using tacit::as_text;
 using tacit::ByteVector;
+using tacit::test::echo_model;
 using tacit::test::kEchoVocabulary;
 using tacit::test::kEchoWidth;
 using tacit::test::read_file;
-using tacit::test::echo_model;
 using tacit::test::write_file;
 using Buffer = tacit::test::ApiBuffer;
 

@@ -66,7 +66,8 @@ std::string shown(const FoundModel& model) {
 // Files that cannot be used matter only where no other is called so: projectors are called as their models.
 void keep_usable(std::vector<FoundModel>& models) {
   const auto is_usable = [](const FoundModel& model) { return model.problem.empty(); };
-  if (std::ranges::any_of(models, is_usable)) std::erase_if(models, [&](const auto& model) { return !is_usable(model); });
+  if (std::ranges::none_of(models, is_usable)) return;
+  std::erase_if(models, [&](const FoundModel& model) { return !is_usable(model); });
 }
 
 }  // namespace
@@ -142,7 +143,8 @@ std::string ModelSearch::where_looked() const {
   if (folders.empty()) folders = "no folder";
   const std::size_t count = walk_.files().size();
   return without_controls("looked for it in " + folders + " (" + std::to_string(count) + " GGUF file" +
-                          (count == 1 ? "" : "s") + "): set TACIT_MODEL_PATH to the folder that has it, or give the file with -m");
+                          (count == 1 ? "" : "s") +
+                          "): set TACIT_MODEL_PATH to the folder that has it, or give the file with -m");
 }
 
 std::vector<FoundModel> ModelSearch::named(const std::string& name, const FoundModel& builtin) {
@@ -180,8 +182,8 @@ Result<FoundModel> ModelSearch::find_named(const std::string& name, const FoundM
   keep_usable(models);
   for (const FoundModel& other : models) {
     if (other.fingerprint == models.front().fingerprint) continue;
-    return model_error("several models are called so, " + without_controls(shown(models.front()) + " and " + shown(other)) +
-                       ": name the file, or the beginning of the fingerprint");
+    return model_error(without_controls("several models are called so, " + shown(models.front()) + " and " +
+                                        shown(other) + ": name the file, or the beginning of the fingerprint"));
   }
   return models.front();
 }
