@@ -14,25 +14,25 @@ namespace tacit::test {
 
 class FamilyModel {
  public:
-  // `experts`: layers choose two of four feed-forward networks.
-  static ModelParts make(const Family& family, bool experts) {
-    FamilyModel model(family, experts);
+  // `experts`: layers choose two of four feed-forward networks. `width`: a multiple of 8.
+  static ModelParts make(const Family& family, bool experts, std::uint32_t width = 32) {
+    FamilyModel model(family, experts, width);
     model.settings();
     model.tensors();
     return std::move(model.parts_);
   }
 
  private:
-  static constexpr std::uint32_t kLayers = 2, kWidth = 32, kHeads = 4, kKvHeads = 2, kHeadDim = 8, kFfnWidth = 32;
+  static constexpr std::uint32_t kLayers = 2, kHeads = 4, kKvHeads = 2, kHeadDim = 8, kFfnWidth = 32;
   static constexpr std::uint32_t kContext = 64, kVocabulary = 40, kExperts = 4;
   static constexpr std::uint32_t kHeadSize = 8, kRank = 4;                         // RWKV
   static constexpr std::uint32_t kInner = 32, kState = 4, kKernel = 4, kStep = 2;  // Mamba
 
-  FamilyModel(const Family& family, bool experts)
-      : family_(family), experts_(experts), parts_{std::string(family.architecture), {}, {}} {}
+  FamilyModel(const Family& family, bool experts, std::uint32_t width)
+      : family_(family), experts_(experts), width_(width), parts_{std::string(family.architecture), {}, {}} {}
 
   void settings() {
-    parts_.settings = {{"block_count", kLayers}, {"embedding_length", kWidth}, {"context_length", kContext}};
+    parts_.settings = {{"block_count", kLayers}, {"embedding_length", width_}, {"context_length", kContext}};
     const bool rms = family_.norm == NormKind::kRms;
     parts_.settings[rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon"] = 1e-5f;
     switch (family_.mixer) {
@@ -62,8 +62,8 @@ class FamilyModel {
   }
 
   void tensors() {
-    add("token_embd", {kWidth, kVocabulary});
-    if (family_.positions == Positions::kLearned) add("position_embd", {kWidth, kContext});
+    add("token_embd", {width_, kVocabulary});
+    if (family_.positions == Positions::kLearned) add("position_embd", {width_, kContext});
     if (family_.embedding_norm) norm("token_embd_norm");
     for (std::uint32_t layer = 0; layer < kLayers; ++layer) {
       prefix_ = "blk." + std::to_string(layer) + ".";
@@ -94,26 +94,28 @@ class FamilyModel {
       norm("post_ffw_norm");
     }
     if (family_.residual == Residual::kParallelByKey) norm("ffn_norm");
-    matrix("attn_q", kWidth, kHeads * kHeadDim, family_.needs_qkv_bias);
-    matrix("attn_k", kWidth, kKvHeads * kHeadDim, family_.needs_qkv_bias);
-    matrix("attn_v", kWidth, kKvHeads * kHeadDim, family_.needs_qkv_bias);
-    matrix("attn_output", kHeads * kHeadDim, kWidth, family_.needs_output_bias);
+    matrix("attn_q", width_, kHeads * kHeadDim, family_.needs_qkv_bias);
+    matrix("attn_k", width_, kKvHeads * kHeadDim, family_.needs_qkv_bias);
+    matrix("attn_v", width_, kKvHeads * kHeadDim, family_.needs_qkv_bias);
+    matrix("attn_output", kHeads * kHeadDim, width_, family_.needs_output_bias);
     if (family_.needs_head_norms) {
       add("attn_q_norm", {kHeadDim});
       add("attn_k_norm", {kHeadDim});
     }
     if (family_.needs_sinks) add("attn_sinks", {kHeads});
     if (experts_) return expert_layer();
-    if (family_.ffn == FfnShape::kGated) matrix("ffn_gate", kWidth, kFfnWidth, family_.needs_ffn_bias);
-    matrix("ffn_up", kWidth, (family_.ffn == FfnShape::kGateInUp ? 2 : 1) * kFfnWidth, family_.needs_ffn_bias);
-    matrix("ffn_down", kFfnWidth, kWidth, family_.needs_ffn_bias);
+    if (family_.ffn == FfnShape::kGated) matrix("ffn_gate", width_, kFfnWidth, family_.needs_ffn_bias);
+    matrix("ffn_up", width_, (family_.ffn == FfnShape::kGateInUp ? 2 : 1) * kFfnWidth, family_.needs_ffn_bias);
+    matrix("ffn_down", kFfnWidth, width_, family_.needs_ffn_bias);
   }
 
   void expert_layer() {
-    matrix("ffn_gate_inp", kWidth, kExperts, family_.needs_ffn_bias);
+    matrix("ffn_gate_inp", width_, kExperts, family_.needs_ffn_bias);
     for (const char* name : {"ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"}) {
-      add(name, {kWidth, kFfnWidth, kExperts});
-      if (family_.needs_ffn_bias) parts_.add_random(prefix_ + name + ".bias", {kWidth, kExperts});
+      const bool is_down = std::string_view(name) == "ffn_down_exps";
+      const std::uint32_t inputs = is_down ? kFfnWidth : width_, outputs = is_down ? width_ : kFfnWidth;
+      add(name, {inputs, outputs, kExperts});
+      if (family_.needs_ffn_bias) parts_.add_random(prefix_ + name + ".bias", {outputs, kExperts});
     }
   }
 
@@ -121,51 +123,51 @@ class FamilyModel {
     norm("attn_norm");
     norm("attn_norm_2");
     for (const char* name : {"receptance", "key", "value", "output"}) {
-      add(std::string("time_mix_") + name, {kWidth, kWidth});
+      add(std::string("time_mix_") + name, {width_, width_});
     }
     norm("time_mix_ln");
-    add("channel_mix_lerp_k", {kWidth});
-    add("channel_mix_key", {kWidth, kFfnWidth});
-    add("channel_mix_value", {kFfnWidth, kWidth});
+    add("channel_mix_lerp_k", {width_});
+    add("channel_mix_key", {width_, kFfnWidth});
+    add("channel_mix_value", {kFfnWidth, width_});
     family_.mixer == Mixer::kRwkv6 ? rwkv6_layer() : rwkv7_layer(is_first);
   }
 
   void rwkv6_layer() {
-    add("time_mix_lerp_x", {kWidth});
-    add("time_mix_w1", {kWidth, 5 * kRank});
-    add("time_mix_w2", {kRank, kWidth, 5});
-    add("time_mix_lerp_fused", {kWidth, 1, 1, 5});
-    add("time_mix_decay", {kWidth});
-    add("time_mix_decay_w1", {kWidth, kRank});
-    add("time_mix_decay_w2", {kRank, kWidth});
-    add("time_mix_first", {kHeadSize, kWidth / kHeadSize});
-    add("time_mix_gate", {kWidth, kWidth});
-    add("channel_mix_lerp_r", {kWidth});
-    add("channel_mix_receptance", {kWidth, kWidth});
+    add("time_mix_lerp_x", {width_});
+    add("time_mix_w1", {width_, 5 * kRank});
+    add("time_mix_w2", {kRank, width_, 5});
+    add("time_mix_lerp_fused", {width_, 1, 1, 5});
+    add("time_mix_decay", {width_});
+    add("time_mix_decay_w1", {width_, kRank});
+    add("time_mix_decay_w2", {kRank, width_});
+    add("time_mix_first", {kHeadSize, width_ / kHeadSize});
+    add("time_mix_gate", {width_, width_});
+    add("channel_mix_lerp_r", {width_});
+    add("channel_mix_receptance", {width_, width_});
   }
 
   void rwkv7_layer(bool is_first) {
-    add("time_mix_lerp_fused", {kWidth, 1, 1, 6});
+    add("time_mix_lerp_fused", {width_, 1, 1, 6});
     for (const char* letter : {"w", "a", "g", "v"}) {
       const std::string name = std::string("time_mix_") + letter;
       if (name.ends_with('v') && is_first) continue;
-      if (!name.ends_with('g')) add(name + "0", {kWidth});
-      add(name + "1", {kWidth, kRank});
-      add(name + "2", {kRank, kWidth});
+      if (!name.ends_with('g')) add(name + "0", {width_});
+      add(name + "1", {width_, kRank});
+      add(name + "2", {kRank, width_});
     }
-    for (const char* name : {"time_mix_k_k", "time_mix_k_a", "time_mix_r_k"}) add(name, {kWidth});
+    for (const char* name : {"time_mix_k_k", "time_mix_k_a", "time_mix_r_k"}) add(name, {width_});
   }
 
   void mamba_layer() {
     norm("attn_norm");
-    add("ssm_in", {kWidth, 2 * kInner});
+    add("ssm_in", {width_, 2 * kInner});
     matrix("ssm_conv1d", kKernel, kInner, true);
     add("ssm_x", {kInner, kStep + 2 * kState});
     matrix("ssm_dt", kStep, kInner, true);
     parts_.add_random(prefix_ + "ssm_a", {kState, kInner});
     for (float& decay : parts_.tensors[prefix_ + "ssm_a"].values) decay -= 2;
     parts_.add_random(prefix_ + "ssm_d", {kInner});
-    add("ssm_out", {kInner, kWidth});
+    add("ssm_out", {kInner, width_});
   }
 
   [[nodiscard]] bool rotates() const {
@@ -182,12 +184,13 @@ class FamilyModel {
     if (has_bias) parts_.add_random(prefix_ + name + ".bias", {outputs});
   }
   void norm(const std::string& name) {
-    if (family_.norm_weights) add(name, {kWidth});
-    if (family_.needs_norm_bias) parts_.add_random(prefix_ + name + ".bias", {kWidth});
+    if (family_.norm_weights) add(name, {width_});
+    if (family_.needs_norm_bias) parts_.add_random(prefix_ + name + ".bias", {width_});
   }
 
   const Family& family_;
   const bool experts_;
+  const std::uint32_t width_;
   ModelParts parts_;
   std::string prefix_;
 };
