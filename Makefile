@@ -43,7 +43,7 @@ fuzz:
 # Ratios and speed on the machine at hand: bench/README.md.
 bench: build
 	@scripts/install_packages.sh zpaq
-	$(BUILD)/bench/tacit_peak
+	$(BUILD)/bench/tacit_roofline
 	python3 bench/ratios.py $(BUILD)/cli/tacit examples/*.txt
 
 # The recipe of the built-in model, from records to an archive, on a small part of the data: installs PyTorch into build/training.

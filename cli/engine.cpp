@@ -8,7 +8,7 @@ namespace tacit::cli {
 
 ExitCode Engine::open() {
   const std::string& path = request_.model_path;
-  return path.empty() ? ExitCode::kDone : report_opening(tacit_model_open(path.c_str(), &model_), path);
+  return path.empty() ? ExitCode::kDone : report_opening(tacit_model_find(path.c_str(), &model_), path);
 }
 
 ExitCode Engine::open_always() {
@@ -27,6 +27,7 @@ tacit_options Engine::options() const {
   tacit_options_init(&options);
   const CodingOptions& coding = request_.coding;
   options.model = model_;
+  options.found_model = &found_model_;
   options.threads = coding.threads;
   if (!coding.kernel_set.empty()) options.kernel_set = coding.kernel_set.c_str();
   options.window = coding.window;

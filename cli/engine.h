@@ -14,12 +14,15 @@ class Engine {
  public:
   // `request` must outlive the engine.
   explicit Engine(const Request& request) : request_(request) {}
-  ~Engine() { tacit_model_close(model_); }
+  ~Engine() {
+    tacit_model_close(model_);
+    tacit_model_close(found_model_);
+  }
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Opens the model that was named, if one was: the library takes the built-in one by itself. Reports a failure: kModel
-  // whatever the reason, since the model asked for is not to be had.
+  // Opens the model that was named, if one was: the library finds the built-in one by itself, and the one that an
+  // archive names. Reports a failure: kModel whatever the reason, since the model asked for is not to be had.
   ExitCode open();
   // As open(), and opens the built-in model where none was named, so that model() has a value.
   ExitCode open_always();
@@ -31,6 +34,7 @@ class Engine {
 
   const Request& request_;
   tacit_model* model_ = nullptr;
+  mutable tacit_model* found_model_ = nullptr;  // kept from archive to archive
 };
 
 }  // namespace tacit::cli

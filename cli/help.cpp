@@ -7,15 +7,16 @@
 namespace tacit::cli {
 namespace {
 
-constexpr std::array<CommandEntry, 8> kCommands = {{
+constexpr std::array<CommandEntry, 9> kCommands = {{
     {Command::kCompress, "compress", "[OPTION]... [FILE]...", "store FILE as FILE.tct"},
     {Command::kDecompress, "decompress", "[OPTION]... [FILE.tct]...", "restore FILE from FILE.tct"},
     {Command::kTest, "test", "[OPTION]... [FILE.tct]...", "decode and check, write nothing"},
-    {Command::kInfo, "info", "[--json] [FILE.tct]...", "model, sizes, ratio, bits per token"},
+    {Command::kInfo, "info", "[--json] [FILE.tct]... | -m MODEL", "model, sizes, ratio, bits per token; or a model"},
     {Command::kEval, "eval", "[OPTION]... --tokens IDS.json", "logits of a token sequence, or their hash"},
     {Command::kTokenize, "tokenize", "[OPTION]... [FILE]", "token ids of a text"},
     {Command::kGenerate, "generate", "[OPTION]...", "text drawn from a model"},
     {Command::kInspect, "inspect", "[OPTION]... [FILE]", "what each token of a text costs, and why"},
+    {Command::kModels, "models", "[--json] [PATH]...", "the models that this machine has"},
 }};
 
 constexpr std::string_view kUsage =

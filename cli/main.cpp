@@ -20,7 +20,7 @@ ExitCode run(const Request& request) {
     case Command::kTest:
       return run_test(request);
     case Command::kInfo:
-      return run_info(request);
+      return request.model_path.empty() ? run_info(request) : run_model_info(request);
     case Command::kEval:
       return run_eval(request);
     case Command::kTokenize:
@@ -29,6 +29,8 @@ ExitCode run(const Request& request) {
       return run_generate(request);
     case Command::kInspect:
       return run_inspect(request);
+    case Command::kModels:
+      return run_models(request);
   }
   return ExitCode::kUsage;
 }

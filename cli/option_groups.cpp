@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::uint32_t kLaneCountMax = 256;
 
-void add_model(CLI::App& app, Request& request) {
-  app.add_option("-m,--model", request.model_path, "GGUF model; without it the built-in one")->type_name("MODEL.gguf");
+void add_model(CLI::App& app, Request& request, const std::string& without = "the built-in one") {
+  const std::string description = "GGUF file, or what 'tacit models' calls it;\nwithout it " + without;
+  app.add_option("-m,--model", request.model_path, description)->type_name("MODEL");
 }
 
 void add_engine(CLI::App& app, CodingOptions& coding) {
@@ -147,7 +148,7 @@ void add_compress_options(CLI::App& app, Request& request, ParsedFlags& flags) {
 }
 
 void add_decoding_options(CLI::App& app, Request& request, ParsedFlags& flags) {
-  add_model(app, request);
+  add_model(app, request, "the one that the archive names");
   if (request.command == Command::kDecompress) add_output(app, request.output, flags);
   add_engine(app, request.coding);
   add_reports(app, request);
@@ -160,7 +161,7 @@ void add_tokenize_options(CLI::App& app, Request& request) {
 }
 
 void add_inspect_options(CLI::App& app, Request& request) {
-  add_model(app, request);
+  add_model(app, request, "the built-in one, or what the archive names");
   app.add_option("--html", request.inspect.html_path, "write a page for browsers; - is standard output")
       ->type_name("OUT.html");
   app.add_flag("--json", request.json, "write a JSON object, to standard output or --output");
@@ -187,6 +188,7 @@ void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
     case Command::kTest:
       return add_decoding_options(app, request, flags);
     case Command::kInfo:
+      add_model(app, request, "archives are shown, not a model");
       app.add_flag("--json", request.json, "a JSON object, or a list of them for several files");
       return;
     case Command::kEval:
@@ -201,6 +203,9 @@ void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
       return add_engine(app, request.coding);
     case Command::kInspect:
       return add_inspect_options(app, request);
+    case Command::kModels:
+      app.add_flag("--json", request.json, "a JSON list, with the whole fingerprints");
+      return;
   }
 }
 

@@ -67,6 +67,8 @@ bool is_known_kernel_set(const std::string& name) {
 
 bool writes_files(Command command) { return command == Command::kCompress || command == Command::kDecompress; }
 
+bool shows_model(const Request& request) { return request.command == Command::kInfo && !request.model_path.empty(); }
+
 bool has_standard_input(const Request& request) {
   for (const std::string& input : request.inputs) {
     if (input == kStandardStream) return true;
@@ -107,6 +109,7 @@ std::string complaint(const Request& request) {
   if (writes_files(request.command)) return output_complaint(request);
   if (request.command == Command::kTokenize && request.inputs.size() > 1) return "tokenize takes one file";
   if (request.command == Command::kInspect) return inspect_complaint(request);
+  if (shows_model(request) && !request.inputs.empty()) return "info takes a model or files, not both";
   if (request.command == Command::kEval) {
     if (request.eval.logits_path.empty() && !request.eval.print_hash) return "eval needs --logits or --print-hash";
     if (request.eval.logits_path == kStandardStream && request.eval.print_hash) {
@@ -127,7 +130,8 @@ std::variant<Request, ExitCode> finish(Request request, const ParsedFlags& flags
   if (!takes_files && !request.inputs.empty()) {
     return wrong_usage("unexpected argument '" + request.inputs.front() + "'");
   }
-  if (takes_files && request.inputs.empty()) request.inputs.emplace_back(kStandardStream);
+  const bool reads_input = takes_files && request.command != Command::kModels && !shows_model(request);
+  if (reads_input && request.inputs.empty()) request.inputs.emplace_back(kStandardStream);
   if (const std::string message = complaint(request); !message.empty()) return wrong_usage(message);
   return request;
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "messages.h"
+#include "sizes.h"
 
 namespace tacit::cli {
 namespace {
@@ -22,27 +23,6 @@ std::string formatted(const char* format, Values... values) {
   std::array<char, 64> buffer;
   std::snprintf(buffer.data(), buffer.size(), format, values...);
   return buffer.data();
-}
-
-struct Unit {
-  double bytes;
-  const char* name;
-};
-
-Unit unit_for(std::uint64_t bytes) {
-  constexpr std::array<Unit, 4> kUnits = {{{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}}};
-  for (const Unit& unit : kUnits) {
-    if (static_cast<double>(bytes) >= unit.bytes) return unit;
-  }
-  return kUnits.back();
-}
-
-// "3.1 MB", or "3.1/27.0 MB" where the total is known.
-std::string size_text(std::uint64_t done, std::uint64_t total) {
-  const Unit unit = unit_for(std::max(done, total));
-  const double done_amount = static_cast<double>(done) / unit.bytes;
-  if (total == 0) return formatted("%.1f %s", done_amount, unit.name);
-  return formatted("%.1f/%.1f %s", done_amount, static_cast<double>(total) / unit.bytes, unit.name);
 }
 
 std::string duration_text(double seconds) {

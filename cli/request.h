@@ -11,7 +11,7 @@
 
 namespace tacit::cli {
 
-enum class Command { kCompress, kDecompress, kTest, kInfo, kEval, kTokenize, kGenerate, kInspect };
+enum class Command { kCompress, kDecompress, kTest, kInfo, kEval, kTokenize, kGenerate, kInspect, kModels };
 
 // Where results go and what happens to the source.
 struct OutputOptions {
@@ -50,7 +50,7 @@ struct InspectOptions {
 struct Request {
   Command command = Command::kCompress;
   std::vector<std::string> inputs;  // "-" is standard input; never empty for commands that read
-  std::string model_path;           // "": the built-in model
+  std::string model_path;           // file, name or fingerprint; "": the built-in model, or what an archive names
   OutputOptions output;
   CodingOptions coding;
   tacit_sampler sampler{};  // generate: to draw with; compress: that the text was drawn with

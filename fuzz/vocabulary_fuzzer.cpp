@@ -29,11 +29,12 @@ struct Input {
 // merge. Then the text.
 Input read_input(tacit::ByteReader reader) {
   constexpr std::array<const char*, 4> kModels = {"llama", "gpt2", "gemma4", "bert"};
+  constexpr std::uint8_t kRwkv = 8 | 128;  // gemma4, which has no use for the last flag
   Input input;
   std::uint8_t flags = 0, head = 0, score = 0;
   (void)reader.read(flags);
   input.add_space_prefix = (flags & 1) != 0;
-  input.model = kModels[flags >> 2 & 3];
+  input.model = (flags & 0x8c) == kRwkv ? "rwkv" : kModels[flags >> 2 & 3];
   input.pre_tokenizer = kPreTokenizers[flags >> 4 & 7];
   if ((flags & 2) != 0) tacit::test::append_byte_tokens(input.pieces, input.types);
   input.scores.resize(input.pieces.size());

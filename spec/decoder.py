@@ -17,6 +17,7 @@ import hashlib
 import itertools
 import math
 import operator
+import re
 import struct
 import sys
 from collections import Counter, defaultdict, deque
@@ -550,7 +551,9 @@ class RangeDecoder:
 # ---- numeric.md, 8: order; 9: symbols; archive.md, 5: symbols to bytes ----
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # tokenizer.ggml.token_type
-DEFAULT_IDS = {b"llama": (1, 2, 0), b"gpt2": (11, 11, -1), b"gemma4": (-1, -1, -1), b"bert": (101, -1, 100)}
+DEFAULT_IDS = {b"llama": (1, 2, 0), b"gpt2": (11, 11, -1), b"gemma4": (-1, -1, -1), b"bert": (101, -1, 100),
+               b"rwkv": (-1, -1, -1)}
+RWKV_ESCAPE = re.compile(rb"\\(x[0-9a-f]{2}|[^x])", re.DOTALL)
 BLANK_PRE_TOKENIZERS = "gemma4", "granite-embed-multi-311m", "sarvam-moe"
 PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
 ALPHABET = {chr(byte): byte for byte in PRINTABLE}  # GPT-2's: the byte of a character
@@ -575,9 +578,10 @@ FILL_IN_PIECES = {
 class Vocabulary:
     def __init__(self, keys: dict, rows: int):
         name, pieces = keys.get("tokenizer.ggml.model"), keys.get("tokenizer.ggml.tokens", [])
-        expect(name in DEFAULT_IDS, 0, "tokenizer.ggml.model", name, "llama, gpt2, gemma4 or bert")
+        expect(name in DEFAULT_IDS, 0, "tokenizer.ggml.model", name, "llama, gpt2, gemma4, bert or rwkv")
         pre = keys.get("tokenizer.ggml.pre", b"").decode()
         self.byte_level = name == b"gpt2" and pre not in BLANK_PRE_TOKENIZERS
+        self.escaped = name == b"rwkv"
         expect(0 < len(pieces) <= rows, 0, "tokenizer.ggml.tokens", len(pieces), f"1 to {rows}")
         self.size = len(pieces)
         self.types = self.corrected(keys, pieces, keys.get("tokenizer.ggml.token_type", [NORMAL] * self.size))
@@ -599,12 +603,20 @@ class Vocabulary:
             return b""
         if kind == USER_DEFINED:
             return piece
+        if self.escaped:
+            return RWKV_ESCAPE.sub(lambda match: self.unescaped(match[1]), piece)
         if not self.byte_level:
             return piece.replace("\u2581".encode(), b" ")
         try:
             return bytes(ALPHABET[character] for character in piece.decode())
         except (KeyError, UnicodeDecodeError):
             return piece
+
+    @staticmethod
+    def unescaped(escape: bytes) -> bytes:
+        if len(escape) == 3:
+            return bytes.fromhex(escape[1:].decode())  # xHH
+        return {b"t": b"\t", b"n": b"\n", b"r": b"\r"}.get(escape, escape)
 
     @staticmethod
     def corrected(keys: dict, pieces: list[bytes], types: list[int]) -> list[int]:

@@ -5,16 +5,13 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <random>
 #include <set>
 #include <string>
@@ -22,14 +19,19 @@
 #include <vector>
 
 #include "support/api_buffer.h"
-#include "support/byte_vocabulary.h"
-#include "support/gguf_writer.h"
+#include "support/echo_model.h"
+#include "support/temporary_folder.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using tacit::as_text;
 using tacit::ByteVector;
-using tacit::test::GgufWriter;
+using tacit::test::echo_model;
+using tacit::test::kEchoVocabulary;
+using tacit::test::kEchoWidth;
+using tacit::test::read_file;
+using tacit::test::write_file;
 using Buffer = tacit::test::ApiBuffer;
 
 // Long enough for several progress reports, and prose, so that the model codes it.
@@ -97,81 +99,10 @@ struct Stream {
 int ignore_logits(void*, std::size_t, const float*) { return 0; }
 int ignore_text(void*, const char*, std::size_t) { return 0; }
 
-// ---- A second model, which nobody else has ----
-
-constexpr std::uint32_t kTinyWidth = 64;
-constexpr std::uint32_t kTinyVocabulary = 3 + 256;  // <unk>, <s>, </s> and the bytes
-
-// It expects every byte to be followed by the same one: a layer that adds nothing, tied random embeddings.
-ByteVector tiny_model(const std::string& name, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::vector<std::string> pieces = {"<unk>", "<s>", "</s>"};
-  std::vector<std::int32_t> types = {2, 3, 3};
-  tacit::test::append_byte_tokens(pieces, types);
-  GgufWriter writer;
-  writer.add("general.architecture", "llama").add("general.name", name);
-  for (const auto& [key, value] : std::initializer_list<std::pair<const char*, std::uint32_t>>{
-           {"llama.block_count", 1}, {"llama.embedding_length", kTinyWidth}, {"llama.feed_forward_length", 32},
-           {"llama.context_length", 128}, {"llama.attention.head_count", 2}, {"llama.attention.head_count_kv", 2},
-           {"llama.rope.dimension_count", 32}}) {
-    writer.add(key, value);
-  }
-  writer.add("llama.attention.layer_norm_rms_epsilon", 1e-5f);
-  writer.add("tokenizer.ggml.model", "llama").add_array("tokenizer.ggml.tokens", pieces);
-  writer.add_array("tokenizer.ggml.scores", std::vector<float>(pieces.size(), 0.0f));
-  writer.add_array("tokenizer.ggml.token_type", types).add("tokenizer.ggml.add_space_prefix", false);
-  const auto add = [&](const std::string& tensor, std::uint64_t inputs, std::uint64_t outputs, float scale) {
-    std::vector<float> weights(inputs * outputs);
-    for (float& weight : weights) weight = random() % 2 == 0 ? scale : -scale;
-    writer.add_tensor_of(tensor, tacit::gguf::TensorType::kF32, {inputs, outputs}, weights);
-  };
-  const std::vector<float> ones(kTinyWidth, 1.0f);
-  add("token_embd.weight", kTinyWidth, kTinyVocabulary, 1);
-  for (const char* norm : {"blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"}) {
-    writer.add_tensor_of(norm, tacit::gguf::TensorType::kF32, {kTinyWidth}, ones);
-  }
-  for (const char* matrix : {"attn_q", "attn_k", "attn_v", "attn_output"}) {
-    add(std::string("blk.0.") + matrix + ".weight", kTinyWidth, kTinyWidth, 0);
-  }
-  add("blk.0.ffn_gate.weight", kTinyWidth, 32, 0);
-  add("blk.0.ffn_up.weight", kTinyWidth, 32, 0);
-  add("blk.0.ffn_down.weight", 32, kTinyWidth, 0);
-  return writer.bytes();
-}
-
 // ---- Files ----
 
-void write_file(const fs::path& path, std::string_view bytes) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  ASSERT_TRUE(file.good()) << path;
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_TRUE(file.good()) << path;
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-// A folder of its own, gone after the test.
-class ApiFiles : public ::testing::Test {
+class ApiFiles : public tacit::test::TemporaryFolder {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "tacit_api_XXXXXX").string();
-    ASSERT_NE(mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
-  [[nodiscard]] std::string path(const std::string& name) const { return (folder_ / name).string(); }
-
-  // The names in the folder, temporary ones included.
-  [[nodiscard]] std::set<std::string> names() const {
-    std::set<std::string> found;
-    for (const auto& entry : fs::directory_iterator(folder_)) found.insert(entry.path().filename().string());
-    return found;
-  }
-
   std::string text_file(const std::string& name = "text") {
     write_file(path(name), kText);
     return path(name);
@@ -181,12 +112,9 @@ class ApiFiles : public ::testing::Test {
     return path(name);
   }
   std::string model_file(const std::string& name, std::uint32_t seed) {
-    const ByteVector bytes = tiny_model(name, seed);
-    write_file(path(name), {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    write_file(path(name), as_text(echo_model(name, seed)));
     return path(name);
   }
-
-  fs::path folder_;
 };
 
 using Names = std::set<std::string>;
@@ -793,14 +721,23 @@ TEST_F(ApiFiles, ModelInfoSaysWhatTheFileHolds) {
   EXPECT_STREQ(info.architecture, "llama");
   EXPECT_EQ(std::string(info.fingerprint).size(), 64u);
   EXPECT_EQ(info.file_bytes, fs::file_size(file));
-  EXPECT_EQ(info.vocabulary_size, kTinyVocabulary);
+  EXPECT_EQ(info.vocabulary_size, kEchoVocabulary);
   EXPECT_EQ(info.context_length, 128u);
-  const std::uint64_t layer = 4 * kTinyWidth * kTinyWidth + 3 * 32 * kTinyWidth;
-  EXPECT_EQ(info.parameter_count, kTinyVocabulary * kTinyWidth + layer + 3 * kTinyWidth);
-  EXPECT_EQ(info.multiply_add_count, kTinyVocabulary * kTinyWidth + layer);
+  const std::uint64_t layer = 4 * kEchoWidth * kEchoWidth + 3 * 32 * kEchoWidth;
+  EXPECT_EQ(info.parameter_count, kEchoVocabulary * kEchoWidth + layer + 3 * kEchoWidth);
+  EXPECT_EQ(info.multiply_add_count, kEchoVocabulary * kEchoWidth + layer);
   EXPECT_GE(info.default_window, 16u);
   EXPECT_LE(info.default_window, 128u);
   EXPECT_GT(info.lane_bytes, 0u);
+  EXPECT_GE(info.default_lane_count, 8u);
+  EXPECT_EQ(info.is_recurrent, 0);
+  EXPECT_STREQ(info.tokenizer, "llama");
+  EXPECT_STREQ(info.tokenizer_problem, "");
+  ASSERT_EQ(info.tensor_type_count, 1u);
+  EXPECT_STREQ(info.tensor_types[0].name, "F32");
+  EXPECT_EQ(info.tensor_types[0].tensor_count, 11u);
+  EXPECT_EQ(info.tensor_types[0].parameter_count, info.parameter_count);
+  EXPECT_EQ(info.tensor_types[0].bytes, 4 * info.parameter_count);
 }
 
 TEST_F(ApiFiles, AModelFileWithoutAModelIsRefused) {
@@ -809,7 +746,7 @@ TEST_F(ApiFiles, AModelFileWithoutAModelIsRefused) {
   EXPECT_EQ(tacit_model_open(text_file().c_str(), &model.handle), TACIT_MODEL);
   write_file(path("empty"), "");
   EXPECT_EQ(tacit_model_open(path("empty").c_str(), &model.handle), TACIT_MODEL);
-  const ByteVector whole = tiny_model("tiny", 1);
+  const ByteVector whole = echo_model("tiny", 1);
   const std::string cut(reinterpret_cast<const char*>(whole.data()), whole.size() - 100);
   write_file(path("cut"), cut);
   EXPECT_EQ(tacit_model_open(path("cut").c_str(), &model.handle), TACIT_MODEL);

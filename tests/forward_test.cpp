@@ -225,7 +225,7 @@ TEST(Forward, RefusesModelsItCannotRunAndNamesTheReason) {
     return config.ok() ? std::string("accepted") : config.error().message;
   };
   EXPECT_EQ(with_metadata([](auto& w) { w.add("general.architecture", std::string("bert")); })
-                .rfind("m.gguf: general.architecture: found \"bert\", expected one of deepseek, exaone, ", 0),
+                .rfind("m.gguf: general.architecture: found \"bert\", expected one of arcee, deepseek, ", 0),
             0u);
   EXPECT_NE(with_metadata([](auto& w) { w.add("general.architecture", std::string("llama")); }).find("llama.block_count"),
             std::string::npos);

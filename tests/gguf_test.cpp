@@ -508,6 +508,20 @@ TEST(GgufReader, RejectsTensorsThatEndPastTheEnd) {
       {kDataOffset, "tensor \"w\" data size", "32", "at most 0, the bytes from data offset 32 to the end of the file"});
 }
 
+TEST(GgufReader, RejectsTensorsThatShareBytes) {
+  const std::vector<float> values(16, 1.0f);
+  ByteVector file = GgufWriter()
+                        .add_tensor_of("a", TensorType::kF32, {16}, values)
+                        .add_tensor_of("b", TensorType::kF32, {16}, values)
+                        .bytes();
+  EXPECT_TRUE(File::parse(file, "two").ok());
+  const std::size_t offset = offset_after(file, "b") + 4 + 8 + 4;
+  patch(file, offset, std::uint64_t{32});
+  expect_rejected(file, {offset, "tensor \"b\" data offset", "32", "at least 64, behind the data of \"a\""});
+  patch(file, offset, std::uint64_t{0});
+  expect_rejected(file, {offset, "tensor \"b\" data offset", "0", "at least 64, behind the data of \"a\""});
+}
+
 TEST(GgufReader, RejectsEveryTruncation) {
   const ByteVector whole = varied_file();
   const Parsed file(whole);

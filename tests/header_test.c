@@ -20,6 +20,12 @@ static int count_calls(void *context, const tacit_progress *progress) {
   return 0;
 }
 
+static int count_models(void *context, const tacit_found_model *model) {
+  check(model->path != NULL || strlen(model->fingerprint) == 64, "the built-in model has a fingerprint");
+  ++*(int *)context;
+  return 0;
+}
+
 static void round_trip(const tacit_options *options, const char *text, size_t text_bytes) {
   void *archive = NULL;
   size_t archive_bytes = 0;
@@ -58,6 +64,12 @@ int main(void) {
   round_trip(&options, text, sizeof(text) - 1);
   check(calls > 0, "progress was reported");
   round_trip(NULL, "", 0);
+
+  int models = 0;
+  check(tacit_models_list(NULL, 0, count_models, &models) == TACIT_OK && models > 0, "the models of this machine");
+  tacit_model *same = NULL;
+  check(tacit_model_find(model_info.fingerprint, &same) == TACIT_OK, "a model by its fingerprint");
+  tacit_model_close(same);
 
   tacit_model *none = NULL;
   check(tacit_model_open(NULL, &none) == TACIT_USAGE && tacit_last_error()[0] != '\0', "NULL is refused with a reason");

@@ -11,9 +11,12 @@ namespace tacit::cli {
 ExitCode run_transfer(const Request& request);
 ExitCode run_test(const Request& request);
 ExitCode run_info(const Request& request);
+// info, where a model is named.
+ExitCode run_model_info(const Request& request);
 ExitCode run_eval(const Request& request);
 ExitCode run_tokenize(const Request& request);
 ExitCode run_generate(const Request& request);
 ExitCode run_inspect(const Request& request);
+ExitCode run_models(const Request& request);
 
 }  // namespace tacit::cli

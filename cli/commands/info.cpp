@@ -2,7 +2,6 @@
 // info: what an archive says of itself, as a table or as JSON.
 #include <array>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
 
@@ -10,6 +9,7 @@
 #include "descriptors.h"
 #include "files.h"
 #include "input.h"
+#include "json_text.h"
 #include "messages.h"
 #include "standard_output.h"
 
@@ -98,12 +98,11 @@ nlohmann::ordered_json json_object(const NamedInfo& info) {
           {"bits_per_byte", number_or_null(info.bits_per_byte())}};
 }
 
-// An object for one file, a list for several. Names that are not UTF-8 get replacement characters.
-std::string json_text(const std::vector<NamedInfo>& infos, bool is_list) {
+// An object for one file, a list for several.
+std::string json(const std::vector<NamedInfo>& infos, bool is_list) {
   nlohmann::ordered_json document = nlohmann::ordered_json::array();
   for (const NamedInfo& info : infos) document.push_back(json_object(info));
-  const nlohmann::ordered_json& shown = is_list ? document : document.front();
-  return shown.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  return json_text(is_list ? document : document.front());
 }
 
 std::string tables(const std::vector<NamedInfo>& infos) {
@@ -146,7 +145,7 @@ ExitCode run_info(const Request& request) {
   }
   const bool is_list = request.inputs.size() > 1;
   if (infos.empty() && !(request.json && is_list)) return gravest;
-  return graver_of(gravest, write_output(request.json ? json_text(infos, is_list) : tables(infos)));
+  return graver_of(gravest, write_output(request.json ? json(infos, is_list) : tables(infos)));
 }
 
 }  // namespace tacit::cli

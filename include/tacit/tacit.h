@@ -66,6 +66,14 @@ TACIT_API tacit_status tacit_model_open(const char *path, tacit_model **model);
 /* NULL is fine. */
 TACIT_API void tacit_model_close(tacit_model *model);
 
+/* All tensors of one type in a model file. */
+typedef struct tacit_tensor_type {
+  const char *name; /* "Q8_0" */
+  uint64_t tensor_count;
+  uint64_t parameter_count;
+  uint64_t bytes;
+} tacit_tensor_type;
+
 typedef struct tacit_model_info {
   size_t struct_bytes;
   const char *name;         /* general.name, or the file's name; lives as long as the model */
@@ -77,7 +85,13 @@ typedef struct tacit_model_info {
   uint32_t vocabulary_size;
   uint32_t context_length;      /* as trained */
   uint32_t default_window;      /* tokens of context that coding uses unless told otherwise */
-  uint64_t lane_bytes;          /* memory of one lane at that window */
+  uint64_t lane_bytes;          /* memory of one lane at that window: keys and values, or the state */
+  uint32_t default_lane_count;  /* most strips that a block is cut into unless told otherwise, at that window */
+  int is_recurrent;             /* nonzero: carries a state instead of keys and values */
+  const char *tokenizer;          /* tokenizer.ggml.model, "" if there is none; lives as long as the model */
+  const char *tokenizer_problem;  /* why it cannot be used, "" if it can; without one there are logits, but no coding */
+  const tacit_tensor_type *tensor_types; /* those present, most bytes first; lives as long as the model */
+  size_t tensor_type_count;
 } tacit_model_info;
 
 TACIT_API void tacit_model_info_init(tacit_model_info *info);
@@ -87,6 +101,38 @@ TACIT_API tacit_status tacit_model_get_info(const tacit_model *model, tacit_mode
  * flags ask for them. `*ids` is freed by tacit_free. */
 TACIT_API tacit_status tacit_model_tokenize(const tacit_model *model, const void *text, size_t text_bytes,
                                             int add_special, int32_t **ids, size_t *id_count);
+
+/* ---- Models of this machine -------------------------------------------------------------------------------------- */
+
+/* The search path: the folders that the environment variable TACIT_MODEL_PATH names, with colons between them, then
+ * $XDG_CACHE_HOME/tacit/models or else ~/.cache/tacit/models. All *.gguf files in and below them are found; a folder
+ * that does not exist has none. Fingerprints are remembered in the file `fingerprints` beside the last folder, with the
+ * size, time and inode of each file; it is only a hint for where to look: a model that is opened is always hashed. */
+
+typedef struct tacit_found_model {
+  size_t struct_bytes;
+  const char *path;         /* absolute; NULL: the built-in model */
+  const char *name;         /* as of tacit_model_info */
+  const char *fingerprint;  /* "" where the file cannot be read */
+  const char *architecture; /* "" where the file does not say */
+  uint64_t file_bytes;
+  const char *problem;      /* why it cannot be used, "" where it can, as far as metadata tell: tensors are not read */
+} tacit_found_model;
+
+/* What `model` points to lives for the call. Nonzero: stop with TACIT_CANCELLED. */
+typedef int (*tacit_found_model_function)(void *context, const tacit_found_model *model);
+
+/* Calls `receive` for the built-in model, those of the search path, and those of `paths`: files whatever their names,
+ * or folders. A file with several names comes once. What cannot be used comes too, with its problem: so do folders
+ * that cannot be read. Files that are not in the cache of fingerprints are hashed, which takes a second a gigabyte.
+ * Errors: TACIT_CANCELLED. */
+TACIT_API tacit_status tacit_models_list(const char *const *paths, size_t path_count,
+                                         tacit_found_model_function receive, void *context);
+
+/* Opens the file `name`, if there is one, or else the model of the search path, or the built-in one, that is called so:
+ * by its file's name, with or without ".gguf", else by its own name, else by its fingerprint, of which the first 8
+ * digits are enough. Errors: those of tacit_model_open; TACIT_MODEL where none is called so, or several that differ. */
+TACIT_API tacit_status tacit_model_find(const char *name, tacit_model **model);
 
 /* ---- Compression ----------------------------------------------------------------------------------------------- */
 
@@ -140,6 +186,10 @@ typedef struct tacit_options {
                                           smaller where it is right, and a little larger where not; NULL: unknown */
   uint32_t level;           /* 1 to 9: from fast to small; 0: the default, 5. Sets what window and contents of the archive
                                are not set otherwise; decompression takes about as long as compression */
+  tacit_model **found_model; /* not NULL, and `model` is: an archive's model that is not the built-in one is looked for
+                                in the search path by its fingerprint, and left in *found_model, where the next call
+                                finds it. NULL, or a model of yours, before; tacit_model_close after. Another one that
+                                was there is closed. One slot may not be used by two threads at a time */
 } tacit_options;
 
 TACIT_API void tacit_options_init(tacit_options *options);

@@ -15,6 +15,8 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "api/builtin_model.h"
 #include "base/float_environment.h"
@@ -23,10 +25,12 @@
 #include "codec/inspect.h"
 #include "codec/levels.h"
 #include "codec/lockstep.h"
+#include "codec/model_search.h"
 #include "codec/streams.h"
 
 struct tacit_model {
   std::shared_ptr<const tacit::LoadedModel> loaded;
+  std::vector<tacit_tensor_type> tensor_types;
 };
 
 namespace tacit {
@@ -188,15 +192,30 @@ Result<Call> begin_model_call(const tacit_options* given) {
   return call;
 }
 
-// A model's name comes from a file: control characters in it would garble a terminal.
-std::string describe(std::string name, const Sha256& fingerprint) {
-  for (char& c : name) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+tacit_model* new_model(std::shared_ptr<const LoadedModel> loaded) {
+  auto model = std::make_unique<tacit_model>();
+  for (const TensorTypeSum& sum : loaded->tensor_types) {
+    model->tensor_types.push_back({sum.name.c_str(), sum.tensor_count, sum.parameter_count, sum.bytes});
   }
-  return "\"" + name + "\" (SHA-256 " + to_hex(fingerprint) + ")";
+  model->loaded = std::move(loaded);
+  return model.release();
 }
 
-// The model that an archive names, if it is the caller's or the built-in one.
+std::string describe(const std::string& name, const Sha256& fingerprint) {
+  return "\"" + without_controls(name) + "\" (SHA-256 " + to_hex(fingerprint) + ")";
+}
+
+// The model that was left in the caller's slot, or that the search path has.
+Result<std::shared_ptr<const LoadedModel>> search_model(tacit_model*& slot, const archive::Header& header) {
+  if (slot != nullptr && slot->loaded->fingerprint == header.model_fingerprint) return slot->loaded;
+  TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded,
+               ModelSearch().find(header.model_fingerprint, header.model_name));
+  tacit_model* const model = new_model(loaded);
+  tacit_model_close(std::exchange(slot, model));
+  return loaded;
+}
+
+// The model that an archive names, if it is the caller's or the built-in one, or the caller wants it to be looked for.
 ModelFinder model_finder(Call& call) {
   return [&call](const archive::Header& header) -> Result<const LoadedModel*> {
     if (call.model != nullptr && call.model->fingerprint == header.model_fingerprint) return call.model.get();
@@ -204,9 +223,17 @@ ModelFinder model_finder(Call& call) {
       TACIT_ASSIGN(call.model, builtin_model());
       return call.model.get();
     }
-    const std::string given = call.model == nullptr
-                                  ? "none was given and the built-in one is another"
-                                  : "the one given is " + describe(call.model->name, call.model->fingerprint);
+    std::string given = call.model == nullptr
+                            ? "none was given and the built-in one is another"
+                            : "the one given is " + describe(call.model->name, call.model->fingerprint);
+    if (call.model == nullptr && call.options.found_model != nullptr) {
+      Result<std::shared_ptr<const LoadedModel>> found = search_model(*call.options.found_model, header);
+      if (found.ok()) {
+        call.model = std::move(found).value();
+        return call.model.get();
+      }
+      given += "; " + found.error().message;
+    }
     return model_error("the archive needs the model " + describe(header.model_name, header.model_fingerprint) + "; " +
                        given);
   };
@@ -240,6 +267,27 @@ Status decompress(Call& call, ByteSpan archive, const ByteSink& sink, tacit_resu
                decompress_archive(reader, finder, call.codec_options(reader.original_bytes()), sink));
   report(result, stream);
   return {};
+}
+
+FoundModel found_builtin(const LoadedModel& loaded) {
+  FoundModel model;
+  model.name = loaded.name;
+  model.architecture = loaded.model.config.architecture;
+  model.fingerprint = loaded.fingerprint_hex;
+  model.file_bytes = loaded.file_bytes;
+  return model;
+}
+
+tacit_found_model public_form(const FoundModel& model) {
+  tacit_found_model form{};
+  form.struct_bytes = sizeof(form);
+  form.path = model.path.empty() ? nullptr : model.path.c_str();
+  form.name = model.name.c_str();
+  form.fingerprint = model.fingerprint.c_str();
+  form.architecture = model.architecture.c_str();
+  form.file_bytes = model.file_bytes;
+  form.problem = model.problem.c_str();
+  return form;
 }
 
 // An input file, read from start to end.
@@ -493,7 +541,7 @@ tacit_status tacit_model_open_builtin(tacit_model** model) {
   return guarded([&]() -> Status {
     TACIT_TRY(require(model != nullptr, "model"));
     TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, builtin_model());
-    *model = new tacit_model{std::move(loaded)};
+    *model = new_model(std::move(loaded));
     return {};
   });
 }
@@ -503,7 +551,7 @@ tacit_status tacit_model_open(const char* path, tacit_model** model) {
     TACIT_TRY(require(path != nullptr, "path"));
     TACIT_TRY(require(model != nullptr, "model"));
     TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, LoadedModel::open(path));
-    *model = new tacit_model{std::move(loaded)};
+    *model = new_model(std::move(loaded));
     return {};
   });
 }
@@ -533,7 +581,56 @@ tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* in
     value.context_length = config.context_length;
     value.default_window = config.default_window();
     value.lane_bytes = Lockstep::lane_bytes(config, value.default_window);
+    value.default_lane_count = loaded.default_lane_count(value.default_window);
+    value.is_recurrent = config.is_recurrent() ? 1 : 0;
+    value.tokenizer = loaded.tokenizer_model.c_str();
+    value.tokenizer_problem = loaded.tokenizer_error.c_str();
+    value.tensor_types = model->tensor_types.data();
+    value.tensor_type_count = model->tensor_types.size();
     write_struct(info, value);
+    return {};
+  });
+}
+
+tacit_status tacit_models_list(const char* const* paths, size_t path_count, tacit_found_model_function receive,
+                               void* context) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(paths != nullptr || path_count == 0, "paths"));
+    TACIT_TRY(require(receive != nullptr, "receive"));
+    ModelSearch search;
+    for (std::size_t i = 0; i < path_count; ++i) {
+      TACIT_TRY(require(paths[i] != nullptr, "paths"));
+      search.add(paths[i]);
+    }
+    bool is_stopped = false;
+    const auto hand_over = [&](const FoundModel& model) {
+      const tacit_found_model form = public_form(model);
+      is_stopped = receive(context, &form) != 0;
+      return !is_stopped;
+    };
+    TACIT_ASSIGN(const std::shared_ptr<const LoadedModel> builtin, builtin_model());
+    if (hand_over(found_builtin(*builtin))) search.list(hand_over);
+    if (is_stopped) return Error{ErrorCode::kCancelled, "stopped by the model function"};
+    return {};
+  });
+}
+
+tacit_status tacit_model_find(const char* name, tacit_model** model) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(name != nullptr, "name"));
+    TACIT_TRY(require(model != nullptr, "model"));
+    std::string path = name;
+    if (struct stat info {}; ::stat(name, &info) != 0 && errno == ENOENT && path.find('/') == std::string::npos) {
+      TACIT_ASSIGN(std::shared_ptr<const LoadedModel> builtin, builtin_model());
+      TACIT_ASSIGN(FoundModel found, ModelSearch().find_named(path, found_builtin(*builtin)));
+      if (found.path.empty()) {
+        *model = new_model(std::move(builtin));
+        return {};
+      }
+      path = std::move(found.path);
+    }
+    TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, LoadedModel::open(path));
+    *model = new_model(std::move(loaded));
     return {};
   });
 }

@@ -30,6 +30,11 @@ inline constexpr std::uint32_t kExpertsMax = 4096;
 inline constexpr std::uint32_t kHeadDimMax = 1024;  // kernels keep one head on the stack
 inline constexpr std::uint32_t kStateSizeMax = 1024;  // numbers that a channel of a recurrent model remembers
 inline constexpr std::uint32_t kContextMax = 1u << 24;
+// Of scales, caps, epsilons, and factors: binary32 holds them, their inverses and a few of their products. Those met lie
+// between 1e-12 and 1e4.
+inline constexpr double kScaleMin = 1e-15;
+inline constexpr double kScaleMax = 1e15;
+inline constexpr double kAlibiBiasMax = 512;  // 8 in all models met; a slope is 2 to the minus this at the least
 
 // Archive. A group is held in memory by both sides; see spec/archive.md.
 inline constexpr std::uint64_t kBlockBytesMax = 64ull * 1024 * 1024;  // original bytes in one block
@@ -42,6 +47,15 @@ inline constexpr std::uint32_t kWindowMax = 1u << 20;
 // Keys and values of all lanes that are coded side by side, in bytes. A block of a 7-billion-parameter model with 20
 // lanes of 512 tokens takes as much. Archives state windows and strips, and so ask for memory.
 inline constexpr std::uint64_t kCacheBytesMax = 4ull * 1024 * 1024 * 1024;
+// Attention scores of one chunk of a lane and the query heads that share keys, in bytes. 128 query heads, the most met,
+// have room for 64 Ki positions.
+inline constexpr std::uint64_t kScoreBytesMax = 4ull * 1024 * 1024 * 1024;
+
+// The search for models. Caches of model hubs nest some five folders deep; a home folder may be named by mistake.
+inline constexpr std::uint32_t kModelFolderDepthMax = 10;
+inline constexpr std::uint64_t kModelFolderEntriesMax = 200'000;  // of all folders together
+inline constexpr std::uint64_t kModelFilesMax = 10'000;
+inline constexpr std::uint64_t kFingerprintCacheBytesMax = 16 * 1024 * 1024;  // some 100 bytes a file
 
 // Symbols of a block that experts learn from: 44 bytes of history each.
 inline constexpr std::uint64_t kHistorySymbolsMax = (1u << 23) + 1;  // a byte each, and a space prefix

@@ -2,6 +2,8 @@
 #include "codec/loaded_model.h"
 
 #include <algorithm>
+#include <functional>
+#include <span>
 
 #include "base/limits.h"
 #include "codec/lockstep.h"
@@ -18,6 +20,9 @@ std::string base_name(const std::string& path) {
 }
 
 Status load_tokenizer(const gguf::File& file, LoadedModel& loaded) {
+  if (const Result<std::string_view> model = file.string_or("tokenizer.ggml.model", ""); model.ok()) {
+    loaded.tokenizer_model = model.value();
+  }
   Result<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::load(file);
   if (!tokenizer.ok()) {
     loaded.tokenizer_error = tokenizer.error().message;
@@ -33,19 +38,37 @@ Status load_tokenizer(const gguf::File& file, LoadedModel& loaded) {
   return {};
 }
 
+std::vector<TensorTypeSum> sum_tensor_types(std::span<const gguf::Tensor> tensors) {
+  std::vector<TensorTypeSum> sums;
+  for (const gguf::Tensor& tensor : tensors) {
+    auto sum = std::ranges::find(sums, tensor.type->name, &TensorTypeSum::name);
+    if (sum == sums.end()) sum = sums.insert(sum, TensorTypeSum{.name = std::string(tensor.type->name)});
+    ++sum->tensor_count;
+    sum->parameter_count += tensor.element_count();
+    sum->bytes += tensor.data.size();
+  }
+  std::ranges::stable_sort(sums, std::greater<>(), &TensorTypeSum::bytes);
+  return sums;
+}
+
 }  // namespace
+
+Result<std::string> model_name(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view name, file.string_or("general.name", ""));
+  return (name.empty() ? base_name(file.name()) : std::string(name)).substr(0, limits::kModelNameBytesMax);
+}
 
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(ByteSpan bytes, const std::string& file_name) {
   auto loaded = std::make_unique<LoadedModel>();
   TACIT_ASSIGN(const gguf::File file, gguf::File::parse(bytes, file_name));
   TACIT_ASSIGN(loaded->model, Model::load(file));
   TACIT_TRY(load_tokenizer(file, *loaded));
-  TACIT_ASSIGN(const std::string_view name, file.string_or("general.name", ""));
-  loaded->name = (name.empty() ? base_name(file_name) : std::string(name)).substr(0, limits::kModelNameBytesMax);
+  TACIT_ASSIGN(loaded->name, model_name(file));
   loaded->fingerprint = sha256(bytes);
   loaded->fingerprint_hex = to_hex(loaded->fingerprint);
   loaded->file_bytes = bytes.size();
-  for (const gguf::Tensor& tensor : file.tensors()) loaded->parameter_count += tensor.element_count();
+  loaded->tensor_types = sum_tensor_types(file.tensors());
+  for (const TensorTypeSum& sum : loaded->tensor_types) loaded->parameter_count += sum.parameter_count;
   return loaded;
 }
 

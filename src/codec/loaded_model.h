@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -14,12 +15,25 @@
 
 namespace tacit {
 
+// All tensors of one type in a file.
+struct TensorTypeSum {
+  std::string name;  // "Q8_0"
+  std::uint64_t tensor_count = 0;
+  std::uint64_t parameter_count = 0;
+  std::uint64_t bytes = 0;
+};
+
+// general.name, or where the file has none its own. Errors: kModel where it is no string.
+Result<std::string> model_name(const gguf::File& file);
+
 struct LoadedModel {
   std::string name;  // general.name, or the file's name
   Sha256 fingerprint{};
   std::string fingerprint_hex;
   std::uint64_t file_bytes = 0;
   std::uint64_t parameter_count = 0;
+  std::vector<TensorTypeSum> tensor_types;  // those present, most bytes first
+  std::string tokenizer_model;  // tokenizer.ggml.model, or ""
   Model model;
   // Null where the file has no usable tokenizer, and why: such a model computes logits, but codes no text.
   std::unique_ptr<Tokenizer> tokenizer;

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cstdio>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "gguf/gguf.h"
@@ -446,6 +447,23 @@ class Parser {
             at_most(room) + ", the bytes from data offset " + std::to_string(extent.begin) + " to the end of the file");
       }
       tensor.data = bytes_.subspan(start + extent.begin, extent.size);
+    }
+    return check_apart();
+  }
+
+  // Tensors that share bytes would let a small file claim a model of any size.
+  [[nodiscard]] Status check_apart() {
+    std::vector<std::size_t> order(extents_.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::sort(order, {}, [this](std::size_t i) { return extents_[i].begin; });
+    for (std::size_t i = 1; i < order.size(); ++i) {
+      const Extent& before = extents_[order[i - 1]];
+      const Extent& extent = extents_[order[i]];
+      if (extent.begin - before.begin >= before.size) continue;
+      subject_ = "tensor " + quoted(file_.tensors_[order[i]].name);
+      return error(extent.field_offset, "data offset", std::to_string(extent.begin),
+                   "at least " + std::to_string(before.begin + before.size) + ", behind the data of " +
+                       quoted(file_.tensors_[order[i - 1]].name));
     }
     return {};
   }

@@ -88,8 +88,8 @@ void Forward::normalize_heads(const HeadNorm& norm, std::uint32_t head_count, Ro
   const std::uint32_t dim = config_.head_dim;
   for_each(row_count(), row_work(row_count(), x.width()), [&](std::uint32_t r) {
     RowMatrix& head = scratch().head;  // a row of its own, since norms read the padding
-    head.resize(1, dim);
     for (std::uint32_t h = 0; h < head_count; ++h) {
+      head.resize(1, dim);
       const Norm& own = norm.norms[norm.scope == HeadNorm::Scope::kPerHead ? h : 0];
       float* place = x.row(r) + h * dim;
       std::copy_n(place, dim, head.row(0));

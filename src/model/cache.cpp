@@ -53,6 +53,12 @@ std::string LaneCache::excess(const Config& config, std::uint32_t window, std::u
     return "window: found " + std::to_string(window) + ", expected at most " + std::to_string(config.window_max()) +
            (config.learns_positions() ? ", the positions that the model has learned" : "");
   }
+  const std::uint64_t score_bytes = std::uint64_t{2} * chunk * config.query_group_max() *
+                                    (kernels::round_up(window + chunk, kBlock) + kBlock) * sizeof(float);
+  if (score_bytes > limits::kScoreBytesMax) {
+    return "window: found " + std::to_string(window) + " tokens, whose attention scores need " +
+           std::to_string(score_bytes) + " bytes, expected at most " + std::to_string(limits::kScoreBytesMax);
+  }
   const std::uint64_t lane_bytes = bytes_needed(config, window, chunk);
   if (lane_count <= limits::kCacheBytesMax / lane_bytes) return {};
   return "window: found " + std::to_string(lane_count) + (lane_count == 1 ? " lane" : " lanes") + " of " +

@@ -24,7 +24,8 @@ class LaneCache {
   // `window` positions of attention, at most `chunk` new positions before the attention of the first of them.
   LaneCache(const Config& config, std::uint32_t window, std::uint32_t chunk);
   static std::size_t bytes_needed(const Config& config, std::uint32_t window, std::uint32_t chunk);
-  // Empty if the caches of `lane_count` lanes take no more than limits::kCacheBytesMax, else what is wrong with them.
+  // Empty if the caches of `lane_count` lanes take no more than limits::kCacheBytesMax and the scores of a chunk no
+  // more than limits::kScoreBytesMax, else what is wrong with them.
   static std::string excess(const Config& config, std::uint32_t window, std::uint32_t chunk, std::uint64_t lane_count);
 
   // What a recurrent layer carries from position to position: Config::state_floats numbers.

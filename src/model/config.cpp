@@ -31,9 +31,9 @@ Status load_sizes(const gguf::File& file, const Keys& keys, Config& config) {
   TACIT_ASSIGN(config.width, keys.count("embedding_length", limits::kWidthMax));
   TACIT_ASSIGN(config.context_length, keys.count("context_length", limits::kContextMax));
   const bool rms = config.family->norm == NormKind::kRms;
-  const std::string epsilon_key = keys.key(rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon");
-  TACIT_ASSIGN(const double epsilon, file.real(epsilon_key));
-  if (!(epsilon > 0)) return bad_model(file, epsilon_key, std::to_string(epsilon), "a positive number");
+  const char* const epsilon_name = rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";
+  TACIT_ASSIGN(const double epsilon, file.real(keys.key(epsilon_name)));
+  TACIT_TRY(keys.check_scale(epsilon_name, epsilon));
   config.norm_epsilon = static_cast<float>(epsilon);
 
   const gguf::Tensor* embedding = file.find_tensor("token_embd.weight");
@@ -119,7 +119,11 @@ Status load_positions(const gguf::File& file, const Keys& keys, Config& config) 
     case Positions::kRopePairs:
     case Positions::kRopeHalves: return load_rotations(file, keys, config);
     case Positions::kAlibi: {
-      TACIT_ASSIGN(const double bias, keys.positive_or("attention.max_alibi_bias", config.family->alibi_bias));
+      constexpr const char* kName = "attention.max_alibi_bias";
+      TACIT_ASSIGN(const double bias, keys.positive_or(kName, config.family->alibi_bias));
+      if (bias > limits::kAlibiBiasMax) {
+        return bad_model(file, keys.key(kName), std::to_string(bias), "at most 512");
+      }
       config.alibi_bias = static_cast<float>(bias);
       return {};
     }
@@ -213,13 +217,6 @@ Status load_recurrent(const gguf::File& file, const Keys& keys, Config& config) 
   return {};
 }
 
-template <class Member>
-std::uint32_t largest(const std::vector<LayerConfig>& layers, Member member) {
-  std::uint32_t result = 0;
-  for (const LayerConfig& layer : layers) result = std::max(result, layer.*member);
-  return result;
-}
-
 }  // namespace
 
 Result<Config> Config::load(const gguf::File& file) {
@@ -257,8 +254,15 @@ std::uint32_t Config::state_floats() const {
   return width * (2 + r.head_size);
 }
 
-std::uint32_t Config::heads_max() const { return largest(layers, &LayerConfig::head_count); }
-std::uint32_t Config::kv_heads_max() const { return largest(layers, &LayerConfig::kv_head_count); }
-std::uint32_t Config::ffn_width_max() const { return largest(layers, &LayerConfig::ffn_width); }
+std::uint32_t Config::heads_max() const {
+  return std::ranges::max(layers, {}, &LayerConfig::head_count).head_count;
+}
+std::uint32_t Config::query_group_max() const {
+  std::uint32_t result = 0;
+  for (const LayerConfig& layer : layers) {
+    if (layer.kv_head_count != 0) result = std::max(result, layer.head_count / layer.kv_head_count);
+  }
+  return result;
+}
 
 }  // namespace tacit

@@ -79,9 +79,8 @@ struct Config {
   [[nodiscard]] bool is_recurrent() const { return family->mixer != Mixer::kAttention; }
   [[nodiscard]] std::uint32_t state_floats() const;  // that a lane carries, one layer
   [[nodiscard]] bool learns_positions() const { return family->positions == Positions::kLearned; }
-  [[nodiscard]] std::uint32_t heads_max() const;     // over the layers
-  [[nodiscard]] std::uint32_t kv_heads_max() const;
-  [[nodiscard]] std::uint32_t ffn_width_max() const;
+  [[nodiscard]] std::uint32_t heads_max() const;        // over the layers
+  [[nodiscard]] std::uint32_t query_group_max() const;  // query heads that share a key and value head
 };
 
 }  // namespace tacit

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "model/keys.h"
 
+#include "base/limits.h"
+
 namespace tacit {
 
 Error bad_model(const gguf::File& file, const std::string& field, const std::string& found,
@@ -45,8 +47,13 @@ Result<std::vector<std::uint32_t>> Keys::per_layer(const char* name, std::uint32
 Result<double> Keys::positive_or(const char* name, double fallback) const {
   TACIT_ASSIGN(const double value, real_or(name, fallback));
   if (value == 0.0) return fallback;
-  if (value > 0.0) return value;
-  return bad_model(file_, key(name), std::to_string(value), "a positive number");
+  TACIT_TRY(check_scale(name, value));
+  return value;
+}
+
+Status Keys::check_scale(const char* name, double value) const {
+  if (value >= limits::kScaleMin && value <= limits::kScaleMax) return {};
+  return bad_model(file_, key(name), std::to_string(value), "a number from 1e-15 to 1e15");
 }
 
 }  // namespace tacit

@@ -31,8 +31,10 @@ class Keys {
   [[nodiscard]] Result<double> real_or(const char* name, double fallback) const {
     return file_.real_or(key(name), fallback);
   }
-  // The same, above 0 (0 itself, which some converters write for "none", is `fallback`).
+  // The same, from kScaleMin to kScaleMax (0, which some converters write for "none", is `fallback`).
   [[nodiscard]] Result<double> positive_or(const char* name, double fallback) const;
+  // Error where `value`, which the key has, is none of those.
+  [[nodiscard]] Status check_scale(const char* name, double value) const;
 
  private:
   const gguf::File& file_;

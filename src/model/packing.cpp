@@ -166,7 +166,7 @@ Result<Linear> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uin
   packed.data = result.storage.data();
   RowReader reader(tensor);
   for (std::uint32_t row = 0; row < row_count; ++row) {
-    std::uint8_t* tile_block = result.storage.data() + (row / kTile) * packed.block_count * block_bytes;
+    std::uint8_t* tile_block = result.storage.data() + block_bytes * packed.block_count * (row / kTile);
     for (const IntegerBlock& block : reader.read(first_row + row)) {
       if (!is_finite(block)) {
         return model_error(file.name() + ": tensor " + std::string(tensor.name) + ": found a weight in row " +

@@ -371,9 +371,9 @@ void Forward::low_rank(const LowRank& weights, float (*middle)(float), RowMatrix
 void Forward::normalize_outputs(const std::vector<Norm>& norms, RowMatrix& x) {
   const std::uint32_t size = config_.recurrent.head_size;
   RowMatrix head;  // a row of its own, since norms read the padding
-  head.resize(1, size);
   for (std::uint32_t r = 0; r < row_count(); ++r) {
     for (std::uint32_t h = 0; h < norms.size(); ++h) {
+      head.resize(1, size);
       float* place = x.row(r) + h * size;
       std::copy_n(place, size, head.row(0));
       kernels_.layer_norm(head.row(0), norms[h].weight.data(), norms[h].bias.data(), size, kHeadNormEpsilon,

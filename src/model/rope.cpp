@@ -74,8 +74,8 @@ Result<std::vector<double>> load_divisors(const gguf::File& file, const char* na
 
 Result<double> load_base(const gguf::File& file, const Keys& keys, const char* name, double fallback) {
   TACIT_ASSIGN(const double base, keys.real_or(name, fallback));
-  if (base > 1) return base;
-  return bad_model(file, keys.key(name), std::to_string(base), "a number above 1");
+  if (base > 1 && base <= limits::kScaleMax) return base;
+  return bad_model(file, keys.key(name), std::to_string(base), "a number above 1, at most 1e15");
 }
 
 Result<std::uint32_t> load_dim(const gguf::File& file, const Keys& keys, std::uint32_t head_dim) {

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 #include "model/row_matrix.h"
 
+#include <algorithm>
+
 namespace tacit {
 
 using kernels::kBlock;
 
 void RowMatrix::resize(std::uint32_t row_count, std::uint32_t width) {
   const std::size_t stride = kernels::round_up(width, kBlock);
-  // Only growth and another width clear: kernels keep the padding zero, and every operation writes its rows before they
-  // are read.
+  // Only growth and another width clear: every operation writes its rows before they are read. Kernels keep the padding
+  // zero, unless a number that is not finite came by, which must leave no trace in the rows to come.
   if (width != width_ || data_.size() < row_count * stride) data_.assign(row_count * stride, 0.0f);
   width_ = width;
   stride_ = stride;
+  if (width == stride) return;
+  for (std::uint32_t r = 0; r < row_count; ++r) std::fill(row(r) + width, row(r) + stride, 0.0f);
 }
 
 void QuantizedMatrix::resize(std::uint32_t row_count, std::uint32_t width, bool wide) {

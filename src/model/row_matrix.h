@@ -12,6 +12,7 @@ namespace tacit {
 // Row-major floats whose rows are padded with zeros to a multiple of kBlock.
 class RowMatrix {
  public:
+  // What the rows hold is left open, but for the zeros behind them.
   void resize(std::uint32_t row_count, std::uint32_t width);
   [[nodiscard]] float* row(std::uint32_t r) { return data_.data() + r * stride_; }
   [[nodiscard]] const float* row(std::uint32_t r) const { return data_.data() + r * stride_; }

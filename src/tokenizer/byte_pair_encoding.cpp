@@ -155,15 +155,24 @@ class BytePairEncoding::Merger {
   std::string spelled_;
 };
 
-Result<std::unique_ptr<Tokenizer>> BytePairEncoding::load(const gguf::File& file) {
-  TACIT_ASSIGN(const std::string_view model, file.string("tokenizer.ggml.model"));
+Result<const PreTokenizer::Rule*> BytePairEncoding::find_rule(const gguf::File& file, std::string_view model) {
   TACIT_ASSIGN(std::string_view name, file.string_or(kPreTokenizerKey, "default"));
   if (name.empty()) name = "default";
   if (model == "gemma4") name = "gemma4";
   const PreTokenizer::Rule* const rule = PreTokenizer::find(name);
-  if (rule == nullptr) {
-    return load_error(file, kPreTokenizerKey, shown(name), "one of: " + PreTokenizer::names());
-  }
+  if (rule != nullptr) return rule;
+  return load_error(file, kPreTokenizerKey, shown(name), "one of: " + PreTokenizer::names());
+}
+
+Status BytePairEncoding::check_kind(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view model, file.string("tokenizer.ggml.model"));
+  TACIT_TRY(find_rule(file, model));
+  return {};
+}
+
+Result<std::unique_ptr<Tokenizer>> BytePairEncoding::load(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view model, file.string("tokenizer.ggml.model"));
+  TACIT_ASSIGN(const PreTokenizer::Rule* const rule, find_rule(file, model));
   const TokenId special = model == "gemma4" ? kNoToken : 11;
   const Defaults defaults = {.bos = rule->flags.has_bos ? special : kNoToken,
                              .eos = special,

@@ -45,6 +45,7 @@ class PairRanks {
 class BytePairEncoding final : public Tokenizer {
  public:
   static Result<std::unique_ptr<Tokenizer>> load(const gguf::File& file);
+  static Status check_kind(const gguf::File& file);
 
  private:
   class Merger;
@@ -54,6 +55,7 @@ class BytePairEncoding final : public Tokenizer {
 
   explicit BytePairEncoding(const PreTokenizer::Rule& rule) : flags_(rule.flags), pre_tokenizer_(rule) {}
 
+  static Result<const PreTokenizer::Rule*> find_rule(const gguf::File& file, std::string_view model);
   Status read_merges(const gguf::File& file);
   Status read_symbol_bytes(const gguf::File& file);
   void index_bytes();

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "tokenizer/byte_pair_encoding.h"
 #include "tokenizer/pieces.h"
+#include "tokenizer/rwkv_world.h"
 #include "tokenizer/sentencepiece_bpe.h"
 #include "tokenizer/word_piece.h"
 
@@ -85,7 +86,19 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::load(const gguf::File& file) {
   if (model == "llama") return SentencePieceBpe::load(file);
   if (model == "gpt2" || model == "gemma4") return BytePairEncoding::load(file);
   if (model == "bert") return WordPiece::load(file);
-  return load_error(file, kModelKey, shown(model), R"("llama", "gpt2", "gemma4" or "bert")");
+  if (model == "rwkv") return RwkvWorld::load(file);
+  return unknown_kind(file, model);
+}
+
+Status Tokenizer::check_kind(const gguf::File& file) {
+  TACIT_ASSIGN(const std::string_view model, file.string(kModelKey));
+  if (model == "llama" || model == "bert" || model == "rwkv") return {};
+  if (model == "gpt2" || model == "gemma4") return BytePairEncoding::check_kind(file);
+  return unknown_kind(file, model);
+}
+
+Error Tokenizer::unknown_kind(const gguf::File& file, std::string_view model) {
+  return load_error(file, kModelKey, shown(model), R"("llama", "gpt2", "gemma4", "bert" or "rwkv")");
 }
 
 Error Tokenizer::load_error(const gguf::File& file, std::string_view key, std::string_view found,
@@ -334,6 +347,23 @@ void Tokenizer::add_escapes(const std::array<TokenId, 256>& preferred) {
     byte_symbols_[i] = static_cast<TokenId>(symbol_count());
     escaped_bytes_.push_back(byte);
     symbol_bytes_.append({&byte, 1});
+  }
+}
+
+TokenFinder Tokenizer::index_by_bytes() const {
+  std::vector<TokenFinder::Entry> entries;
+  for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
+    const ByteSpan bytes = symbol_bytes(token);
+    if (!bytes.empty() && type(token) != TokenType::kUserDefined) entries.push_back({token, bytes});
+  }
+  return TokenFinder(std::move(entries));
+}
+
+void Tokenizer::append_longest(const TokenFinder& by_bytes, ByteSpan text, std::vector<TokenId>& symbols) const {
+  while (!text.empty()) {
+    const TokenFinder::Entry* const found = by_bytes.longest(text);
+    symbols.push_back(found == nullptr ? byte_symbol(text[0]) : found->token);
+    text = text.subspan(found == nullptr ? 1 : found->bytes.size());
   }
 }
 

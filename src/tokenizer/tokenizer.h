@@ -46,6 +46,8 @@ class Tokenizer {
  public:
   // Errors: kModel, naming file, key, found and expected. The result owns all it needs; `file` may go.
   static Result<std::unique_ptr<Tokenizer>> load(const gguf::File& file);
+  // Whether it is of a kind that `load` knows, without reading the vocabulary. Errors: as load.
+  static Status check_kind(const gguf::File& file);
   virtual ~Tokenizer() = default;
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
@@ -121,6 +123,11 @@ class Tokenizer {
   Status append_symbol_bytes(const gguf::File& file, TokenId token, std::string_view text);
   void add_escapes(const std::array<TokenId, 256>& preferred);
 
+  // The tokens by the bytes that they stand for, less user-defined ones, which are cut out before. After add_escapes.
+  [[nodiscard]] TokenFinder index_by_bytes() const;
+  // Appends the longest of those tokens one after the other, and the symbols of bytes that begin none.
+  void append_longest(const TokenFinder& by_bytes, ByteSpan text, std::vector<TokenId>& symbols) const;
+
   // Appends the tokens of one text, which is cut at those that are found in it before anything else is tokenized.
   virtual void append_tokens(std::span<const Fragment> fragments, std::vector<TokenId>& tokens) const = 0;
   // `encode` for the texts that `tokenize` does not keep.
@@ -150,6 +157,7 @@ class Tokenizer {
   ByteStrings symbol_bytes_;
 
  private:
+  static Error unknown_kind(const gguf::File& file, std::string_view model);
   Status read_pieces(const gguf::File& file);
   Status read_types(const gguf::File& file);
   Status read_special_tokens(const gguf::File& file, const Defaults& defaults);

@@ -96,14 +96,12 @@ Status WordPiece::read_symbol_bytes(const gguf::File& file) {
   std::array<TokenId, 256> none;
   none.fill(kNoToken);
   add_escapes(none);
-  std::vector<TokenFinder::Entry> by_piece, by_bytes;
+  std::vector<TokenFinder::Entry> by_piece;
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
-    const ByteSpan bytes = symbol_bytes(token);
     if (!piece(token).empty()) by_piece.push_back({token, as_bytes(piece(token))});
-    if (!bytes.empty() && type(token) != TokenType::kUserDefined) by_bytes.push_back({token, bytes});
   }
   by_piece_ = TokenFinder(std::move(by_piece));
-  by_bytes_ = TokenFinder(std::move(by_bytes));
+  by_bytes_ = index_by_bytes();
   return {};
 }
 
@@ -149,11 +147,7 @@ std::vector<TokenId> WordPiece::encode_exactly(ByteSpan text) const {
     }
     std::string spaced(symbols.empty() ? " " : "");
     spaced += as_text(fragment.text);
-    for (ByteSpan rest = as_bytes(spaced); !rest.empty();) {
-      const TokenFinder::Entry* const found = by_bytes_.longest(rest);
-      symbols.push_back(found == nullptr ? byte_symbol(rest[0]) : found->token);
-      rest = rest.subspan(found == nullptr ? 1 : found->bytes.size());
-    }
+    append_longest(by_bytes_, as_bytes(spaced), symbols);
   }
   return symbols;
 }

@@ -27,7 +27,7 @@ class WordPiece final : public Tokenizer {
   bool lowers_case_ = true;
   bool strips_accents_ = true;
   TokenFinder by_piece_;
-  TokenFinder by_bytes_;  // less user-defined tokens, which are cut out before
+  TokenFinder by_bytes_;
 };
 
 }  // namespace tacit

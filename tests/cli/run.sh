@@ -5,8 +5,9 @@
 #
 # Each cases/NAME.sh runs in an empty folder with the binary in $TACIT and support.sh at hand. Its exit code, standard
 # output and standard error must equal NAME.exit (0 where absent), NAME.stdout and NAME.stderr (not compared where
-# absent). Exit code 77 means skipped, and the last line on standard error says why. Tests that need a second model
-# look in $TACIT_SHARED. Exit code: 1 if a case failed.
+# absent). No models but the built-in one are found unless the case says where. Exit code 77 means skipped, and the
+# last line on standard error says why. Tests that need a second model look in $TACIT_SHARED. Exit code: 1 if a case
+# failed.
 set -u
 
 if [ $# -lt 1 ] || [ ! -x "$1" ]; then
@@ -36,7 +37,7 @@ run_case() {
   [ -f "$case_file" ] || { echo "no such case: $1"; return 1; }
   [ ! -e "$here/cases/$1.exit" ] || expected_code=$(cat "$here/cases/$1.exit")
   mkdir "$scratch/$1"
-  (cd "$scratch/$1" && exec bash -eu -o pipefail -c '. "$1"; . "$2"' case "$here/support.sh" "$case_file") \
+  (cd "$scratch/$1" && unset TACIT_MODEL_PATH && XDG_CACHE_HOME=$scratch/$1.cache exec bash -eu -o pipefail -c '. "$1"; . "$2"' case "$here/support.sh" "$case_file") \
     </dev/null >"$out" 2>"$err"
   code=$?
   [ $code -ne 77 ] || return 77
