@@ -12,6 +12,7 @@
 #include "model/forward.h"
 #include "oracle/oracle.h"
 #include "support/family_models.h"
+#include "support/lanes.h"
 
 namespace tacit {
 namespace {
@@ -206,31 +207,11 @@ TEST(Forward, LeavesNothingOfATextThatOverflowed) {
   check(FamilyModel::make(*find_family("gpt2"), false, 40), "token_embd.weight", 5 * 40, 40);
 }
 
-// Kullback-Leibler divergence of the engine's distributions from the float ones, in nats a token.
-double divergence_of(const Model& model, const oracle::Matrix& expected, std::span<const TokenId> tokens,
+// Divergence of the engine's distributions from the float ones, in nats a token.
+double divergence_of(const Model& model, const oracle::Matrix& expected, const std::vector<TokenId>& tokens,
                      std::uint32_t window) {
-  constexpr std::uint32_t kChunk = 32;
-  LaneCache cache(model.config, window, kChunk);
-  Forward forward(model, *kernels::find_kernels(""), window, nullptr);
-  std::vector<float> logits(kernels::round_up(model.config.vocabulary_size, kernels::kTile));
-  double total = 0;
-  for (std::uint32_t first = 0; first < tokens.size(); first += kChunk) {
-    std::vector<Row> rows;
-    for (std::uint32_t p = first; p < first + kChunk; ++p) rows.push_back({&cache, p, tokens[p]});
-    forward.run(rows);
-    for (std::uint32_t r = 0; r < kChunk; ++r) {
-      forward.logits({&r, 1}, logits.data(), logits.size());
-      double p_sum = 0, q_sum = 0, p_log = 0;
-      for (std::uint32_t i = 0; i < model.config.vocabulary_size; ++i) {
-        const double p = expected.row(first + r)[i], q = static_cast<double>(logits[i]);
-        p_sum += std::exp(p);
-        q_sum += std::exp(q);
-        p_log += std::exp(p) * (p - q);
-      }
-      total += p_log / p_sum + std::log(q_sum / p_sum);
-    }
-  }
-  return total / static_cast<double>(tokens.size());
+  const auto found = test::run_lanes(model, {kernels::find_kernels(""), 1, 1, 32, window}, {tokens})[0];
+  return test::mean_divergence(expected.values, found, model.config.vocabulary_size);
 }
 
 // The families that the kit has no model of; of the others forward_test.cpp says it.

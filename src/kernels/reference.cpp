@@ -301,11 +301,12 @@ std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {
 }
 
 }  // namespace
+}  // namespace tacit::kernels
 
-const Kernels kReferenceKernels = {
-    "reference",
-    quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, layer_norm, swiglu, geglu, gelu,
-    soft_cap, add, rotate_pairs, rotate_halves, attend, frequencies, mix, collect, sum,
-};
+#include "kernels/table.inl"
+
+namespace tacit::kernels {
+
+constinit const Kernels kReferenceKernels = table_of_this_set("reference");
 
 }  // namespace tacit::kernels

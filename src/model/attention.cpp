@@ -16,7 +16,6 @@ namespace {
 struct Scratch {
   QuantizedMatrix queries;
   RowMatrix scores;
-  RowMatrix head;
   RowMatrix bent;
 };
 Scratch& scratch() {
@@ -87,14 +86,9 @@ void Forward::normalize_heads(const HeadNorm& norm, std::uint32_t head_count, Ro
   if (norm.scope == HeadNorm::Scope::kWhole) return normalize(norm.norms[0], x, x);
   const std::uint32_t dim = config_.head_dim;
   for_each(row_count(), row_work(row_count(), x.width()), [&](std::uint32_t r) {
-    RowMatrix& head = scratch().head;  // a row of its own, since norms read the padding
     for (std::uint32_t h = 0; h < head_count; ++h) {
-      head.resize(1, dim);
       const Norm& own = norm.norms[norm.scope == HeadNorm::Scope::kPerHead ? h : 0];
-      float* place = x.row(r) + h * dim;
-      std::copy_n(place, dim, head.row(0));
-      normalize_row(own, head.row(0), dim, head.row(0));
-      std::copy_n(head.row(0), dim, place);
+      normalize_part(own, config_.norm_epsilon, dim, x.row(r) + h * dim);
     }
   });
 }

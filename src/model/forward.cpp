@@ -212,20 +212,28 @@ void Forward::normalize(const Norm& norm, const RowMatrix& x, RowMatrix& out) {
   const std::uint32_t width = x.width();
   for_each(row_count(), row_work(row_count(), width), [&](std::uint32_t r) {
     if (norm.present) {
-      normalize_row(norm, x.row(r), width, out.row(r));
+      normalize_row(norm, config_.norm_epsilon, x.row(r), width, out.row(r));
     } else {
       std::copy_n(x.row(r), width, out.row(r));
     }
   });
 }
 
-void Forward::normalize_row(const Norm& norm, const float* x, std::uint32_t width, float* out) const {
+void Forward::normalize_row(const Norm& norm, float epsilon, const float* x, std::uint32_t width, float* out) const {
   if (config_.family->norm == NormKind::kRms) {
-    kernels_.rms_norm(x, norm.weight.data(), width, config_.norm_epsilon, out);
+    kernels_.rms_norm(x, norm.weight.data(), width, epsilon, out);
   } else {
     const float* bias = norm.bias.empty() ? nullptr : norm.bias.data();
-    kernels_.layer_norm(x, norm.weight.data(), bias, width, config_.norm_epsilon, out);
+    kernels_.layer_norm(x, norm.weight.data(), bias, width, epsilon, out);
   }
+}
+
+void Forward::normalize_part(const Norm& norm, float epsilon, std::uint32_t size, float* x) const {
+  thread_local RowMatrix part;  // a row of its own, since norms read and write the padding
+  part.resize(1, size);
+  std::copy_n(x, size, part.row(0));
+  normalize_row(norm, epsilon, part.row(0), size, part.row(0));
+  std::copy_n(part.row(0), size, x);
 }
 
 void Forward::set_input(const RowMatrix& x, std::uint32_t row_count) {

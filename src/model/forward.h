@@ -95,7 +95,7 @@ class Forward {
   void rwkv7_time_mix(std::uint32_t layer);
   void rwkv_channel_mix(std::uint32_t layer);
   void mamba_layer(std::uint32_t layer);
-  void normalize_selected();
+  void normalize_selected(const MambaWeights& weights);
   // Into `difference`: what the position before has, less what this one has.
   void shift(const RowMatrix& x, std::uint32_t layer, std::uint32_t state_offset, RowMatrix& difference);
   void interpolate(const Lerp& lerp, RowMatrix& out);
@@ -111,7 +111,9 @@ class Forward {
 
   // Each row of x into the same row of out, which may be x.
   void normalize(const Norm& norm, const RowMatrix& x, RowMatrix& out);
-  void normalize_row(const Norm& norm, const float* x, std::uint32_t width, float* out) const;
+  void normalize_row(const Norm& norm, float epsilon, const float* x, std::uint32_t width, float* out) const;
+  // `size` floats in the middle of a row, in place.
+  void normalize_part(const Norm& norm, float epsilon, std::uint32_t size, float* x) const;
   // The input of the multiply calls that follow; each quantised form of it is made when first needed.
   void set_input(const RowMatrix& x, std::uint32_t row_count);
   const QuantizedMatrix& input_as(kernels::WeightFormat format);

@@ -287,7 +287,7 @@ void Forward::mamba_layer(std::uint32_t layer) {
                 });
   set_input(s.mixed, row_count());
   multiply(w.select, s.selected);
-  if (shape.norms_selected) normalize_selected();
+  if (w.step_norm.present) normalize_selected(w);
   for (std::uint32_t r = 0; r < row_count(); ++r) std::copy_n(s.selected.row(r), shape.step_rank, s.low.row(r));
   set_input(s.low, row_count());
   multiply(w.step, s.step);
@@ -321,19 +321,13 @@ void Forward::mamba_layer(std::uint32_t layer) {
 }
 
 // What a position of Mamba selects, each of its three parts by an RMS norm without weights (arXiv 2410.05355).
-void Forward::normalize_selected() {
+void Forward::normalize_selected(const MambaWeights& weights) {
   const RecurrentConfig& shape = config_.recurrent;
-  RowMatrix part;  // a row of its own, since norms read the padding
   for (std::uint32_t r = 0; r < row_count(); ++r) {
-    float* place = recurrence_.selected.row(r);
-    for (const std::uint32_t size : {shape.step_rank, shape.state_size, shape.state_size}) {
-      part.resize(1, size);
-      const std::vector<float> ones(part.stride(), 1.0f);
-      std::copy_n(place, size, part.row(0));
-      kernels_.rms_norm(part.row(0), ones.data(), size, config_.norm_epsilon, part.row(0));
-      std::copy_n(part.row(0), size, place);
-      place += size;
-    }
+    float* x = recurrence_.selected.row(r);
+    normalize_part(weights.step_norm, config_.norm_epsilon, shape.step_rank, x);
+    normalize_part(weights.state_norm, config_.norm_epsilon, shape.state_size, x + shape.step_rank);
+    normalize_part(weights.state_norm, config_.norm_epsilon, shape.state_size, x + shape.step_rank + shape.state_size);
   }
 }
 
@@ -370,15 +364,9 @@ void Forward::low_rank(const LowRank& weights, float (*middle)(float), RowMatrix
 
 void Forward::normalize_outputs(const std::vector<Norm>& norms, RowMatrix& x) {
   const std::uint32_t size = config_.recurrent.head_size;
-  RowMatrix head;  // a row of its own, since norms read the padding
   for (std::uint32_t r = 0; r < row_count(); ++r) {
     for (std::uint32_t h = 0; h < norms.size(); ++h) {
-      head.resize(1, size);
-      float* place = x.row(r) + h * size;
-      std::copy_n(place, size, head.row(0));
-      kernels_.layer_norm(head.row(0), norms[h].weight.data(), norms[h].bias.data(), size, kHeadNormEpsilon,
-                          head.row(0));
-      std::copy_n(head.row(0), size, place);
+      normalize_part(norms[h], kHeadNormEpsilon, size, x.row(r) + h * size);
     }
   }
 }

@@ -132,14 +132,15 @@ class LayerLoader {
     Norm norm;
     norm.present = true;
     const std::string name = prefix_ + std::string(tensor);
-    if (!family_.norm_weights) {
-      norm.weight.assign(kernels::round_up(size, kernels::kBlock), 1.0f);
-      return norm;
-    }
+    if (!family_.norm_weights) return weightless_norm(size);
     TACIT_ASSIGN(norm.weight, loader_.vector(name + ".weight", size));
     if (!family_.needs_norm_bias && !loader_.has(name + ".bias")) return norm;
     TACIT_ASSIGN(norm.bias, loader_.vector(name + ".bias", size));
     return norm;
+  }
+
+  static Norm weightless_norm(std::uint32_t size) {
+    return {true, std::vector<float>(kernels::round_up(size, kernels::kBlock), 1.0f), {}};
   }
 
   Result<LayerWeights> layer(const LayerConfig& shape, std::uint32_t number) {
@@ -360,6 +361,10 @@ class LayerLoader {
     TACIT_ASSIGN(w.in, matrix("ssm_in", config_.width, 2 * shape.inner));
     TACIT_ASSIGN(w.convolution, columns("ssm_conv1d.weight", shape.kernel_size));
     TACIT_ASSIGN(w.convolution_bias, loader_.vector(prefix_ + "ssm_conv1d.bias", shape.inner));
+    if (shape.norms_selected) {
+      w.step_norm = weightless_norm(shape.step_rank);
+      w.state_norm = weightless_norm(shape.state_size);
+    }
     TACIT_ASSIGN(w.select, matrix("ssm_x", shape.inner, shape.step_rank + 2 * shape.state_size));
     TACIT_ASSIGN(w.step, loader_.linear(prefix_ + "ssm_dt", shape.step_rank, shape.inner, true));
     TACIT_ASSIGN(w.decay, columns("ssm_a", shape.state_size));

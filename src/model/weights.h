@@ -73,6 +73,7 @@ struct MambaWeights {
   std::vector<float> convolution;    // [kernel_size, inner]
   std::vector<float> convolution_bias;  // [inner]
   Linear select;                     // [inner] -> [step_rank + 2 * state_size]
+  Norm step_norm, state_norm;        // of what is selected, weights 1; not present: none
   Linear step;                       // [step_rank] -> [inner]
   std::vector<float> decay;          // [state_size, inner], negative
   std::vector<float> skip;           // [inner]

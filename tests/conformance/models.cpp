@@ -110,7 +110,7 @@ std::uint32_t check_model(const std::string& name, const fs::path& path, std::sp
 
   const std::vector<TokenId> sequence(tokens.begin(), tokens.end());
   const auto window = static_cast<std::uint32_t>(std::min<std::size_t>(context_length, model.config.window_max()));
-  const test::Setting setting{kernels::find_kernels(""), 1, 1, 64, window};
+  const test::RunSetting setting{kernels::find_kernels(""), 1, 1, 64, window};
   const std::vector<float> found = test::run_lanes(model, setting, {sequence})[0];
   const Closeness kl = closeness(found, reference, model.config.vocabulary_size);
   rest += format(", contract KL %.6f (worst %.4f)", kl.mean, kl.worst);

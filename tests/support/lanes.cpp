@@ -18,7 +18,7 @@ std::uint64_t hash_of(const std::vector<float>& logits) {
 
 }  // namespace
 
-std::vector<std::vector<float>> run_lanes(const Model& model, const Setting& setting,
+std::vector<std::vector<float>> run_lanes(const Model& model, const RunSetting& setting,
                                           const std::vector<std::vector<TokenId>>& tokens) {
   ThreadPool pool(setting.thread_count);
   std::vector<LaneCache> caches;
@@ -67,7 +67,7 @@ std::string first_difference(const Model& model, std::uint32_t window, std::uint
   assert(length >= combinations.lanes.back());
   for (std::uint32_t i = 0; i < combinations.lanes.back(); ++i) {  // lanes end at different steps
     tokens.push_back(random_tokens(length - i, model.config.vocabulary_size, 100 + i));
-    const Setting alone{list.sets[list.count - 1], 1, 1, 1, window};
+    const RunSetting alone{list.sets[list.count - 1], 1, 1, 1, window};
     expected.push_back(hash_of(run_lanes(model, alone, {tokens.back()})[0]));
   }
   for (std::uint32_t set = 0; set < list.count; ++set) {
@@ -102,6 +102,14 @@ double divergence(std::span<const double> expected, std::span<const float> found
     total += std::exp(log_p) * (log_p - (static_cast<double>(found[i]) - q_sum));
   }
   return total;
+}
+
+double mean_divergence(std::span<const double> expected, std::span<const float> found, std::size_t vocabulary_size) {
+  double total = 0;
+  for (std::size_t begin = 0; begin < expected.size(); begin += vocabulary_size) {
+    total += divergence(expected.subspan(begin, vocabulary_size), found.subspan(begin, vocabulary_size));
+  }
+  return total * static_cast<double>(vocabulary_size) / static_cast<double>(expected.size());
 }
 
 }  // namespace tacit::test

@@ -14,7 +14,7 @@
 
 namespace tacit::test {
 
-struct Setting {
+struct RunSetting {
   const kernels::Kernels* kernels;
   std::uint32_t thread_count;
   std::uint32_t lane_count;
@@ -23,7 +23,7 @@ struct Setting {
 };
 
 // Logits [lane][position][vocabulary] of one sequence a lane; lane i has `tokens[i]`, of any length.
-std::vector<std::vector<float>> run_lanes(const Model& model, const Setting& setting,
+std::vector<std::vector<float>> run_lanes(const Model& model, const RunSetting& setting,
                                           const std::vector<std::vector<TokenId>>& tokens);
 
 std::vector<TokenId> random_tokens(std::uint32_t count, std::uint32_t vocabulary_size, std::uint32_t seed);
@@ -41,5 +41,7 @@ std::string first_difference(const Model& model, std::uint32_t window, std::uint
 // Kullback-Leibler divergence in nats of the distribution of logits `found` from that of `expected`, which are of one
 // size.
 double divergence(std::span<const double> expected, std::span<const float> found);
+// The mean of that over positions: both are [position][vocabulary].
+double mean_divergence(std::span<const double> expected, std::span<const float> found, std::size_t vocabulary_size);
 
 }  // namespace tacit::test

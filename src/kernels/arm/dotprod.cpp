@@ -22,13 +22,10 @@ TACIT_INLINE DotSums add_products(DotSums sums, int8x16_t first, int8x16_t secon
 }  // namespace tacit::kernels
 
 #include "kernels/arm/products.inl"
+#include "kernels/table.inl"
 
 namespace tacit::kernels {
 
-const Kernels kDotprodKernels = {
-    "dotprod",
-    quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, layer_norm, swiglu, geglu, gelu,
-    soft_cap, add, rotate_pairs, rotate_halves, attend, frequencies, mix, collect, sum,
-};
+constinit const Kernels kDotprodKernels = table_of_this_set("dotprod");
 
 }  // namespace tacit::kernels

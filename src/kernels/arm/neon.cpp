@@ -42,13 +42,10 @@ TACIT_INLINE PairSums add_products(PairSums sums, int8x16_t first, int8x16_t sec
 }  // namespace tacit::kernels
 
 #include "kernels/arm/products.inl"
+#include "kernels/table.inl"
 
 namespace tacit::kernels {
 
-const Kernels kNeonKernels = {
-    "neon",
-    quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, layer_norm, swiglu, geglu, gelu,
-    soft_cap, add, rotate_pairs, rotate_halves, attend, frequencies, mix, collect, sum,
-};
+constinit const Kernels kNeonKernels = table_of_this_set("neon");
 
 }  // namespace tacit::kernels

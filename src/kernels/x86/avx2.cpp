@@ -217,13 +217,10 @@ void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uin
 }  // namespace tacit::kernels
 
 #include "kernels/matmul_rows.inl"
+#include "kernels/table.inl"
 
 namespace tacit::kernels {
 
-const Kernels kAvx2Kernels = {
-    "avx2",
-    quantize_narrow, quantize_wide, quantize_values, matmul, rms_norm, layer_norm, swiglu, geglu, gelu,
-    soft_cap, add, rotate_pairs, rotate_halves, attend, frequencies, mix, collect, sum,
-};
+constinit const Kernels kAvx2Kernels = table_of_this_set("avx2");
 
 }  // namespace tacit::kernels
