@@ -6,6 +6,7 @@ The figures of the model card come from archives (`bench/ratios.py`), not from h
 import numpy as np
 import torch
 
+from recipe.model import COMPUTE
 from recipe.tokens import BOS, EOS
 
 WINDOW = 512
@@ -28,6 +29,6 @@ def window_nats(model, targets):
     """Sum of cross entropy of text tokens, targets [ROWS, WINDOW]."""
     inputs = targets.roll(1, dims=1)
     inputs[:, 0] = BOS
-    logits = model.hidden(inputs) @ model.embedding.to(torch.bfloat16).T
+    logits = model.hidden(inputs) @ model.embedding.to(COMPUTE).T
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
     return loss[(targets.flatten() != EOS) & (targets.flatten() != BOS)].sum().item()

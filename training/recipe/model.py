@@ -1,7 +1,7 @@
 """A llama-type transformer in PyTorch, in the shape that GGUF's `llama` architecture names, written for CPU and GPU speed.
 
 RMSNorm, rotary positions, grouped-query attention, SwiGLU, tied output (Touvron et al., arXiv 2302.13971). Master weights are
-float32; products run in bfloat16. Rotary pairs are (i, i + half) here; the export permutes them to GGUF's (2i, 2i + 1).
+float32; products run in COMPUTE, bfloat16 where the machine multiplies it natively. Rotary pairs are (i, i + half) here; the export permutes them to GGUF's (2i, 2i + 1).
 """
 
 import dataclasses
@@ -12,6 +12,15 @@ from torch import nn
 
 NORM_EPSILON = 1e-5
 ROPE_BASE = 10000.0
+
+
+def native_precision():
+    """bfloat16 on GPUs and on processors with AVX512_BF16 (elsewhere it is emulated, ten times slower than float32)."""
+    fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+COMPUTE = native_precision()
 
 
 @dataclasses.dataclass
@@ -43,18 +52,18 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x):
-        return F.rms_norm(x.float(), (x.shape[-1],), self.weight, NORM_EPSILON).to(torch.bfloat16)
+        return F.rms_norm(x.float(), (x.shape[-1],), self.weight, NORM_EPSILON).to(COMPUTE)
 
 
 class Linear(nn.Module):
-    """No bias; float32 weight [out, in], bfloat16 product."""
+    """No bias; float32 weight [out, in], COMPUTE product."""
 
     def __init__(self, inputs, outputs, scale):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) * scale * inputs**-0.5)
 
     def forward(self, x):
-        return F.linear(x, self.weight.to(torch.bfloat16))
+        return F.linear(x, self.weight.to(COMPUTE))
 
 
 class Attention(nn.Module):
@@ -77,7 +86,7 @@ class Attention(nn.Module):
 
 
 def rotate(x, cos, sin):
-    """x [batch, heads, time, head]; cos and sin [time, head / 2], bfloat16 products of float32 angles."""
+    """x [batch, heads, time, head]; cos and sin [time, head / 2], COMPUTE of float64 angles."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
 
@@ -85,7 +94,7 @@ def rotate(x, cos, sin):
 def rope_tables(time, head):
     frequency = ROPE_BASE ** (-torch.arange(0, head, 2, dtype=torch.float64) / head)
     angle = torch.arange(time, dtype=torch.float64)[:, None] * frequency
-    return angle.cos().to(torch.bfloat16), angle.sin().to(torch.bfloat16)
+    return angle.cos().to(COMPUTE), angle.sin().to(COMPUTE)
 
 
 class FeedForward(nn.Module):
@@ -119,7 +128,7 @@ class Transformer(nn.Module):
         self.norm = RMSNorm(shape.width)
 
     def hidden(self, ids):
-        """Token ids [batch, time] to the normalised last layer [batch, time, width], bfloat16."""
+        """Token ids [batch, time] to the normalised last layer [batch, time, width], COMPUTE."""
         rope = tuple(t.to(ids.device) for t in rope_tables(ids.shape[1], self.shape.head))
         x = F.embedding(ids, self.embedding).float()
         for block in self.blocks:
@@ -139,7 +148,7 @@ class OutputLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, table, targets):
-        weight = table.to(torch.bfloat16)
+        weight = table.to(COMPUTE)
         grad_x = torch.empty_like(x)
         grad_table = torch.zeros_like(table)
         total = torch.zeros((), dtype=torch.float64, device=x.device)
@@ -159,13 +168,13 @@ class OutputLoss(torch.autograd.Function):
 
 
 def softmax_and_gradient(logits, targets):
-    """Sum of cross entropy and d(sum)/d(logits) of bfloat16 logits [rows, vocabulary]."""
+    """Sum of cross entropy and d(sum)/d(logits) of COMPUTE logits [rows, vocabulary]."""
     logits = logits.float()
     p = torch.softmax(logits, dim=-1)
     index = targets[:, None]
     loss = -torch.log(p.gather(1, index).clamp_min(1e-30)).sum()
     p.scatter_add_(1, index, torch.full_like(index, -1, dtype=p.dtype))
-    return loss, p.to(torch.bfloat16)
+    return loss, p.to(COMPUTE)
 
 
 def compile_parts(model):

@@ -6,13 +6,15 @@ polynomial this uses). Matrices of one shape are orthogonalised together. Adam: 
 
 import torch
 
+from recipe.model import COMPUTE
+
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(stack):
     """[n, rows, columns] float32, each scaled to near-orthogonal (singular values about 1)."""
     tall = stack.shape[1] > stack.shape[2]
-    x = stack.to(torch.bfloat16)
+    x = stack.to(COMPUTE)
     x = x.mT if tall else x
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     a, b, c = NEWTON_SCHULZ

@@ -108,7 +108,7 @@ def test_training_lowers_the_loss_and_the_export_says_the_same(work):
     subprocess.run(command, check=True)
     logits = torch.from_numpy(np.fromfile(work / "logits.f32", dtype=np.float32).reshape(len(ids), -1))
     with torch.no_grad():
-        expected = (model.hidden(torch.tensor([ids])) @ model.embedding.to(torch.bfloat16).T)[0].float()
+        expected = (model.hidden(torch.tensor([ids])) @ model.embedding.to(COMPUTE).T)[0].float()
     divergence = torch.nn.functional.kl_div(logits.log_softmax(-1), expected.log_softmax(-1), log_target=True, reduction="batchmean")
     assert divergence < 0.01
 
