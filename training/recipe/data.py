@@ -28,8 +28,14 @@ PACK_RECORDS = 8
 SEPARATOR = "\x00"
 VALID_BYTES = 600_000  # of each held-out file: enough to tell runs apart, quick to measure
 
+# How often a pack of records is seen in one pass. Two kinds of answers, to chat prompts and to exam questions, are nine tenths of
+# the data and say much the same many times over; prose written on from a first sentence, and what few models wrote, would drown.
+REPEATS_OF_CONTINUATIONS = 4
+REPEATS_OF_RARE_MODELS = 2
+RARE_MODELS = ("gpt-4", "gpt-3", "davinci")  # and what is named after them, unless a service's name stands before it
+
 # Weights of the presentations. Most archives are plain responses one after another; logs are JSON lines.
-PRESENTATIONS = {"joined": 55, "single": 20, "prompted": 15, "json_lines": 10}
+PRESENTATIONS = {"joined": 60, "single": 20, "prompted": 12, "json_lines": 8}
 
 
 class DataError(Exception):
@@ -72,6 +78,14 @@ def has_real_prompt(record):
     return len(prompt) >= 16 and ".jsonl" not in prompt[:80] and not response.startswith(prompt[:40])
 
 
+def repeats(record):
+    """How often a pass over the data shows the pack that begins with this record."""
+    prompt, response, model = record
+    if len(prompt) >= 16 and response.startswith(prompt[:40]):
+        return REPEATS_OF_CONTINUATIONS
+    return REPEATS_OF_RARE_MODELS if model.startswith(RARE_MODELS) else 1
+
+
 def present(records, rng):
     """Packs neighbouring records into documents (a list of str)."""
     kind = rng.choices(list(PRESENTATIONS), PRESENTATIONS.values())[0]
@@ -105,6 +119,8 @@ def prepare(source, out, every=1, seed=1):
 
 
 def write_split(path, packs, rng, limit):
+    if limit is None:
+        packs = [pack for pack in packs for _ in range(repeats(pack[0]))]
     rng.shuffle(packs)
     with open(path, "w", encoding="utf-8", newline="") as file:
         for pack in packs:

@@ -1,4 +1,5 @@
-"""Writes GGUF: a vocabulary with a placeholder model (for `tacit tokenize`), or a model from a trainer's checkpoint.
+"""Writes GGUF: a vocabulary with a placeholder model (for `tacit tokenize`), or a model from a trainer's checkpoint; and reads such a
+file back, so that training can begin from it.
 
 Matrices become Q8_0 (blocks of 32 weights, one half-precision scale), which is what the numeric contract computes with; norms stay F32.
 """
@@ -54,27 +55,55 @@ def add_shape(writer, shape):
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
 
 
-def tensors(shape, state):
-    """(GGUF name, float32 array) of every tensor of a state dict of recipe.model.Transformer."""
-    yield "token_embd.weight", state["embedding"]
+BLOCK_TENSORS = {
+    "attn_norm.weight": "attention_norm.weight",
+    "attn_q.weight": "attention.q.weight",
+    "attn_k.weight": "attention.k.weight",
+    "attn_v.weight": "attention.v.weight",
+    "attn_output.weight": "attention.o.weight",
+    "ffn_norm.weight": "ffn_norm.weight",
+    "ffn_gate.weight": "ffn.gate.weight",
+    "ffn_up.weight": "ffn.up.weight",
+    "ffn_down.weight": "ffn.down.weight",
+}
+ROTARY = (".attn_q.weight", ".attn_k.weight")
+
+
+def tensor_names(shape):
+    """(name in GGUF, name in recipe.model.Transformer) of every tensor."""
+    yield "token_embd.weight", "embedding"
     for i in range(shape.layers):
-        block = {name.removeprefix(f"blocks.{i}."): t for name, t in state.items() if name.startswith(f"blocks.{i}.")}
-        yield f"blk.{i}.attn_norm.weight", block["attention_norm.weight"]
-        yield f"blk.{i}.attn_q.weight", interleave(block["attention.q.weight"], shape.head)
-        yield f"blk.{i}.attn_k.weight", interleave(block["attention.k.weight"], shape.head)
-        yield f"blk.{i}.attn_v.weight", block["attention.v.weight"]
-        yield f"blk.{i}.attn_output.weight", block["attention.o.weight"]
-        yield f"blk.{i}.ffn_norm.weight", block["ffn_norm.weight"]
-        yield f"blk.{i}.ffn_gate.weight", block["ffn.gate.weight"]
-        yield f"blk.{i}.ffn_up.weight", block["ffn.up.weight"]
-        yield f"blk.{i}.ffn_down.weight", block["ffn.down.weight"]
-    yield "output_norm.weight", state["norm.weight"]
+        for name, own_name in BLOCK_TENSORS.items():
+            yield f"blk.{i}.{name}", f"blocks.{i}.{own_name}"
+    yield "output_norm.weight", "norm.weight"
 
 
 def interleave(weight, head):
     """Rows of each head from rotary pairs (i, i + half) to (2i, 2i + 1)."""
     rows, width = weight.shape
     return weight.reshape(rows // head, 2, head // 2, width).transpose(1, 2).reshape(rows, width)
+
+
+def separate(weight, head):
+    """The inverse of interleave."""
+    rows, width = weight.shape
+    return weight.reshape(rows // head, head // 2, 2, width).transpose(1, 2).reshape(rows, width)
+
+
+def read_model(path, pieces, shape):
+    """State dict of recipe.model.Transformer(shape) from a file that write_model wrote. Errors: ValueError."""
+    reader = gguf.GGUFReader(path)
+    found = reader.fields["tokenizer.ggml.tokens"].contents()[len(SPECIAL) + BYTE_COUNT :]
+    if found != [p.replace(" ", SPACE) for p in pieces]:
+        raise ValueError(f"{path}: its vocabulary is not the one given")
+    stored = {t.name: torch.from_numpy(np.array(gguf.dequantize(t.data, t.tensor_type))) for t in reader.tensors}
+    state = Transformer(shape).state_dict()
+    for name, own_name in tensor_names(shape):
+        tensor = stored.get(name)
+        if tensor is None or tensor.shape != state[own_name].shape:
+            raise ValueError(f"{path}: {name}: expected {list(state[own_name].shape)}, found {None if tensor is None else list(tensor.shape)}")
+        state[own_name] = separate(tensor, shape.head) if name.endswith(ROTARY) else tensor
+    return state
 
 
 def write_vocabulary(path, pieces):
@@ -94,7 +123,8 @@ def write_model(path, pieces, shape, state, card):
     writer.add_description(card["description"])
     add_shape(writer, shape)
     add_vocabulary(writer, pieces)
-    for name, tensor in tensors(shape, state):
+    for name, own_name in tensor_names(shape):
+        tensor = interleave(state[own_name], shape.head) if name.endswith(ROTARY) else state[own_name]
         array = tensor.detach().float().contiguous().numpy()
         if array.ndim == 1:
             writer.add_tensor(name, array)

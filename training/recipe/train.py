@@ -20,7 +20,7 @@ import torch
 
 from recipe import evaluate
 from recipe import model as models
-from recipe.export import load_pieces, vocabulary_size
+from recipe.export import load_pieces, read_model, vocabulary_size
 from recipe.muon import Optimiser
 from recipe.tokens import BOS, vocabulary_hash
 
@@ -189,6 +189,7 @@ def parse(argv):
     parser.add_argument("--vocabulary", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="checkpoint; the log goes beside it as .csv")
     parser.add_argument("--resume", type=pathlib.Path, help="checkpoint to go on from; default: --out where it exists")
+    parser.add_argument("--start", type=pathlib.Path, help="GGUF file of the recipe to begin a new run from, instead of random weights")
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay", type=int, required=True, help="how many of the steps lower the rate to zero")
     parser.add_argument("--batch", type=int, default=8192, help="tokens a step")
@@ -214,7 +215,8 @@ def main(argv=None):
         torch.set_num_threads(options.threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     fields = {n: getattr(options, n) for n in models.Shape.__dataclass_fields__ if n != "vocabulary"}
-    shape = models.Shape(vocabulary_size(load_pieces(options.vocabulary)), **fields)
+    pieces = load_pieces(options.vocabulary)
+    shape = models.Shape(vocabulary_size(pieces), **fields)
     try:
         tokens = Tokens(options.tokens, options.vocabulary, options.seed)
         valid = [Tokens(path, options.vocabulary, options.seed) for path in options.valid]
@@ -222,11 +224,13 @@ def main(argv=None):
         resume = options.resume or (options.out if options.out.exists() else None)
         if resume:
             run.load(resume)
+        elif options.start:
+            run.model.load_state_dict(read_model(options.start, pieces, shape))
         if not options.no_compile:
             models.compile_parts(run.model)
         print(f"{sum(p.numel() for p in run.model.parameters()):,} parameters, from step {run.step}", flush=True)
         train(run, tokens, valid, options, device)
-    except (TrainingError, OSError) as error:
+    except (TrainingError, OSError, ValueError) as error:
         sys.exit(f"train: {error}")
 
 

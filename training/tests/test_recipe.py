@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from recipe import data, evaluate, export, tokenizer, tokens, train
-from recipe.model import Shape, Transformer
+from recipe.model import COMPUTE, Shape, Transformer
 
 TACIT = os.environ.get("TACIT", str(pathlib.Path(__file__).parents[2] / "build/release/cli/tacit"))
 TEXT = "The cat sat on the mat.\n\nThe dog sat on the log, and the cat sat on the dog.\x00" * 400
@@ -111,6 +111,34 @@ def test_training_lowers_the_loss_and_the_export_says_the_same(work):
         expected = (model.hidden(torch.tensor([ids])) @ model.embedding.to(COMPUTE).T)[0].float()
     divergence = torch.nn.functional.kl_div(logits.log_softmax(-1), expected.log_softmax(-1), log_target=True, reduction="batchmean")
     assert divergence < 0.01
+
+
+def test_a_run_begins_from_a_file_with_the_weights_that_the_file_has(work):
+    run_training(work, work / "a.pt")
+    saved = torch.load(work / "a.pt", weights_only=True)
+    card = {"name": "a", "license": "MIT", "description": "a"}
+    export.write_model(work / "a.gguf", PIECES, Shape(**saved["shape"]), saved["model"], card)
+    state = export.read_model(work / "a.gguf", PIECES, Shape(**saved["shape"]))
+    for name, tensor in saved["model"].items():
+        assert torch.allclose(state[name], tensor, atol=tensor.abs().max().item() / 127), name
+    run_training(work, work / "b.pt", "--start", work / "a.gguf", "--steps", 1, "--decay", 1)
+    assert torch.load(work / "b.pt", weights_only=True)["step"] == 1
+
+
+def test_a_file_of_another_vocabulary_or_shape_is_no_start(work):
+    export.write_vocabulary(work / "v.gguf", PIECES)
+    shape = Shape(export.vocabulary_size(PIECES), **SHAPE)
+    with pytest.raises(ValueError, match="vocabulary is not the one given"):
+        export.read_model(work / "v.gguf", PIECES[::-1], shape)
+    with pytest.raises(ValueError, match="blk.0.attn_k.weight: expected"):
+        export.read_model(work / "v.gguf", PIECES, shape)
+
+
+def test_small_kinds_of_text_are_repeated():
+    text = "Once upon a time there was a"
+    assert data.repeats((text, text + " fox.", "gpt2-xl")) == data.REPEATS_OF_CONTINUATIONS
+    assert data.repeats(("Who are you, my friend?", "I am a fox.", "gpt-4")) == data.REPEATS_OF_RARE_MODELS
+    assert data.repeats(("Who are you, my friend?", "I am a fox.", "openai/gpt-4o")) == 1
 
 
 def test_another_vocabulary_is_refused(work):

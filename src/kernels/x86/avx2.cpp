@@ -171,23 +171,22 @@ TACIT_INLINE void add_part(const std::uint8_t* tile_block, const QuantizedRows& 
 #pragma GCC unroll 4
   for (std::uint32_t r = 0; r < kRows; ++r) {
     const std::size_t block = first + r * stride;
-    __m256i sum = _mm256_setzero_si256();
+    std::int32_t sums[2] = {};
     if constexpr (kNibbles) {
-      std::int32_t sums[2] = {rows.sums[block]};
+      sums[0] = rows.sums[block];
       if constexpr (kTraits.part_count == 2) split_sum(rows.narrow + block * kBlock, sums);
-      sum = _mm256_set1_epi32(sums[kPart]);
     }
     const __m256 scale_x = _mm256_set1_ps(rows.scales[block]);
 #pragma GCC unroll 2
     for (std::uint32_t half = 0; half < 2; ++half) {
       __m256i exact = kSumsInt16<kFormat> ? add_neighbours(dot[r][half]) : dot[r][half];
       if constexpr (kNibbles && kTraits.offset != 0) {
-        exact = _mm256_sub_epi32(exact, _mm256_mullo_epi32(sum, _mm256_set1_epi32(kTraits.offset)));
+        exact = _mm256_sub_epi32(exact, _mm256_set1_epi32(kTraits.offset * sums[kPart]));
       }
       acc[r][half] = accumulate(acc[r][half], exact, _mm256_mul_ps(scale_x, _mm256_load_ps(scales + half * kHalf)));
       if constexpr (kTraits.has_minimum) {
         const __m256 minimum = _mm256_load_ps(scales + kTraits.part_count * kTile + half * kHalf);
-        acc[r][half] = accumulate(acc[r][half], sum, _mm256_mul_ps(scale_x, minimum));
+        acc[r][half] = accumulate(acc[r][half], _mm256_set1_epi32(sums[kPart]), _mm256_mul_ps(scale_x, minimum));
       }
     }
   }
@@ -201,6 +200,7 @@ void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uin
     for (auto& a : acc) a[0] = a[1] = _mm256_setzero_ps();
     for (std::uint32_t b = 0; b < block_count; ++b) {
       const std::uint8_t* tile_block = tile_data + t * tile_bytes + b * tile_block_bytes(kFormat);
+      prefetch_ahead<tile_block_bytes(kFormat)>(tile_block);
       add_part<kFormat, 0, kRows>(tile_block, rows, first_row * block_count + b, block_count, acc);
       if constexpr (traits(kFormat).part_count == 2) {
         add_part<kFormat, 1, kRows>(tile_block, rows, first_row * block_count + b, block_count, acc);

@@ -115,6 +115,7 @@ void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::u
 #pragma GCC unroll 4
     for (std::uint32_t t = 0; t < kTiles; ++t) {
       const std::uint8_t* tile_block = tile_data + t * tile_bytes;
+      prefetch_ahead<tile_block_bytes(kFormat)>(tile_block);
       __m512i weights[kGroups];
       load_weights<kFormat>(tile_block, weights);
       const std::uint8_t* factors = tile_block + value_bytes(kFormat);
@@ -152,6 +153,7 @@ void matmul_wide(const std::uint8_t* tile_data, std::uint32_t block_count, const
   for (std::uint32_t r = 0; r < kRows; ++r) acc[r] = _mm512_setzero_ps();
   const std::size_t first_block = first_row * block_count;
   for (std::uint32_t b = 0; b < block_count; ++b, tile_data += tile_block_bytes(kFormat)) {
+    prefetch_ahead<tile_block_bytes(kFormat)>(tile_data);
     __m512i dot[kRows];
     for (std::uint32_t r = 0; r < kRows; ++r) dot[r] = _mm512_setzero_si512();
     for (std::uint32_t pair = 0; pair < kBlock / 2; ++pair) {
