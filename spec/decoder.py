@@ -800,7 +800,7 @@ class Lane:
         self.coder = RangeDecoder(stream)
         # Of the experts; the match is a place:
         self.run, self.runs, self.results, self.match, self.match_length = 0, defaultdict(int), 0, None, 0
-        self.alone = 0.5  # the belief v in the model alone
+        self.alone = 0.75  # the belief v in the model alone
         self.beliefs, self.tokens = [], []  # of the samplers: w of section 11; what was coded, without escapes
 
 
@@ -1011,7 +1011,7 @@ class Experts:
 
     def __init__(self, symbols: list[int], symbol_kinds: int, samplers: "Samplers"):
         self.history, self.gate, self.questioner = History(symbols, symbol_kinds), Gate(), Questioner()
-        self.samplers, self.alone = samplers, Learnt(0.5, 2)
+        self.samplers, self.alone = samplers, Learnt(0.75, 2)
         self.to_learn = []  # prediction, credits, answers, the symbol; one for each lane that has the step
 
     def decode(self, lane: Lane, step: int, logits: np.ndarray) -> int:
@@ -1293,7 +1293,8 @@ class Samplers:
     def __init__(self, stated: Sampler | None, lanes: list[Lane], token_kinds: int, symbol_kinds: int):
         self.stated, self.token_kinds = stated, token_kinds
         self.escape_ones = np.ones(symbol_kinds - token_kinds, np.int64)
-        self.common = [1.0 / 9.0] * 9 if stated is None else [(1.0 - 0.9) / 9.0] * 9 + [0.9]
+        guessed = 1.0 if stated is None else 1.0 - 0.9
+        self.common = [guessed * 0.9] + [guessed * (1.0 - 0.9) / 8.0] * 8 + ([] if stated is None else [0.9])
         self.count = len(self.common)
         self.misses, self.trials = [ESCAPE_MISSES] * self.count, [ESCAPE_TRIALS] * self.count
         self.escapes = [ESCAPE_MISSES / ESCAPE_TRIALS] * self.count  # x

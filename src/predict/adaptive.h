@@ -26,7 +26,7 @@
 namespace tacit {
 
 inline constexpr std::uint64_t kQuestionTotal = std::uint64_t{1} << 32;
-inline constexpr double kAloneStart = 0.5;
+inline constexpr double kAloneStart = 0.75;
 
 // What is learnt from all lanes of a block.
 struct Learnt {

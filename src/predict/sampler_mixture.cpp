@@ -32,7 +32,9 @@ const std::array<GuessedSampler, kGuessedSamplers> kGuessed = {{
     {"greedy", 0, {.top_k = 1}},
 }};
 
-constexpr double kStatedShare = 0.9;   // at first, of a stated sampler
+// At first. Most texts were drawn by another model, and a short one has no time to show it.
+constexpr double kPlainShare = 0.9;
+constexpr double kStatedShare = 0.9;
 constexpr double kCommonRate = 0.01;   // of the belief of all lanes
 constexpr double kShareMin = 1e-5;
 constexpr double kMissesStart = 0.1;
@@ -124,7 +126,9 @@ void SamplerExperts::mix(const SamplerShares& shares, const SamplerShares& escap
 SamplerMixture::SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_size,
                                const std::optional<SamplerSettings>& stated)
     : expert_count_(kGuessedSamplers + (stated.has_value() ? 1 : 0)), stated_(stated.has_value()), lanes_(lane_count) {
-  common_.fill((stated_ ? 1.0 - kStatedShare : 1.0) / static_cast<double>(kGuessedSamplers));
+  const double guessed = stated_ ? 1.0 - kStatedShare : 1.0;
+  common_.fill(guessed * (1.0 - kPlainShare) / static_cast<double>(kGuessedSamplers - 1));
+  common_[kPlain] = guessed * kPlainShare;
   common_[kStated] = stated_ ? kStatedShare : 0.0;
   misses_.fill(kMissesStart);
   trials_.fill(kTrialsStart);
