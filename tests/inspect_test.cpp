@@ -161,6 +161,28 @@ TEST_F(TraceTest, withoutExpertsTheModelIsAllThereIs) {
 }
 
 // A text that goes on with the alternative instead costs what was said, at that step.
+// A group of one has nothing to learn from, and no time to show what sampler drew it. Half a bit is half a percent of the
+// shortest of these.
+TEST_F(TraceTest, aShortRecordAloneCostsHardlyMoreThanWithThePlainSoftmax) {
+  for (const std::string_view record : {
+           "There is a bakery on Elm Street, next to the old cinema.",
+           "Error 4021: the quota of tenant zebra-quartz was exceeded.",
+           "A mallet, a violin, some turpentine: nothing that the police had not already catalogued.",
+           "Sure! Here is a list of three fruits: apples, oranges, and bananas.",
+           "def add(a, b):\n    return a + b\n",
+       }) {
+    LaneTraces traces;
+    (void)encode(context(true, &traces), {model_->tokenizer->encode(as_bytes(record))});
+    double bits = 0;
+    double plain = 0;
+    for (const SymbolTrace& trace : traces[0]) {
+      bits += trace.bits;
+      plain -= std::log2(trace.model_probability);
+    }
+    EXPECT_LT(bits, std::max(plain * 1.005, plain + 0.5)) << record;
+  }
+}
+
 TEST_F(TraceTest, alternativesWouldHaveCostWhatIsSaid) {
   for (const bool adaptive : {false, true}) {
     LaneTraces traces;
