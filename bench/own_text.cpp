@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+// What the built-in model's own text costs: for each of six samplers texts are drawn from it, token by token, and these very
+// tokens coded with the plain softmax, with the mixture of samplers that is told nothing, and with the sampler stated; beside
+// them the least that the tokens could cost, -log2 of the probability that the sampler drew each with. Tokens, not text: text
+// that is cut into tokens again may hold some that the sampler would never have drawn.
+//
+//   tacit_own_text [TEXTS [TOKENS]]
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "api/builtin_model.h"
+#include "base/thread_pool.h"
+#include "codec/lockstep.h"
+#include "predict/sampler.h"
+
+namespace tacit {
+namespace {
+
+struct NamedSampler {
+  const char* name;
+  SamplerSettings settings;
+};
+const NamedSampler kSamplers[] = {
+    {"temperature 1", {}},
+    {"temperature 0.7", {.temperature = 0.7F}},
+    {"temperature 0.7, top-p 0.9", {.temperature = 0.7F, .top_p = 0.9F}},
+    {"top-k 40", {.top_k = 40}},
+    {"min-p 0.1", {.min_p = 0.1F}},
+    {"greedy", {.temperature = 0.0F}},
+};
+
+struct Drawn {
+  std::vector<std::vector<TokenId>> texts;
+  double ideal_bits = 0;
+  std::size_t token_count = 0;
+};
+
+// One text being drawn.
+struct Author {
+  LaneCache cache;
+  Sampler sampler;
+  TokenId last;
+  bool ended = false;
+};
+
+double probability(const SampledDistribution& distribution, TokenId token) {
+  const std::uint32_t weight = distribution.weights()[token];
+  const Kept& kept = distribution.kept();
+  if (weight < kept.lowest || weight > kept.highest) std::abort();  // it was drawn
+  return static_cast<double>(weight) / static_cast<double>(kept.total);
+}
+
+// Greedy texts differ by their first token only: each begins with another one of the most likely.
+Drawn draw(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool, const SamplerSettings& settings,
+           std::size_t text_count, std::size_t token_count) {
+  const Config& config = model.model.config;
+  const std::uint32_t window = config.default_window();
+  const std::uint32_t size = config.vocabulary_size;
+  std::vector<Author> authors;
+  for (std::size_t i = 0; i < text_count; ++i) {
+    authors.push_back({LaneCache(config, window, 1), Sampler::create(settings, i, std::vector<bool>(size), kernels).value(),
+                       model.tokenizer->context_start_token()});
+  }
+  Forward forward(model.model, kernels, window, &pool);
+  SampledDistribution distribution(settings, size, kernels);
+  Ranking ranking(kernels);
+  std::vector<float> logits(kernels::round_up(size, kernels::kTile));
+  Drawn drawn;
+  drawn.texts.resize(text_count);
+  for (std::uint32_t step = 0; step < token_count; ++step) {
+    std::vector<Row> rows;
+    std::vector<std::size_t> numbers;
+    for (std::size_t i = 0; i < text_count; ++i) {
+      if (authors[i].ended) continue;
+      rows.push_back({&authors[i].cache, step, authors[i].last});
+      numbers.push_back(i);
+    }
+    if (rows.empty()) break;
+    forward.run(rows);
+    for (std::uint32_t row = 0; row < rows.size(); ++row) {
+      Author& author = authors[numbers[row]];
+      forward.logits({&row, 1}, logits.data(), logits.size());
+      if (!distribution.set(logits.data(), nullptr).ok()) std::abort();
+      author.last = author.sampler.draw(logits.data()).value();
+      if (settings.temperature == 0.0F && step == 0) {
+        SampledDistribution plain({}, size, kernels);
+        if (!plain.set(logits.data(), nullptr).ok()) std::abort();
+        ranking.reset(plain.weights(), size);
+        author.last = static_cast<TokenId>(ranking.token(static_cast<std::uint32_t>(numbers[row])));
+        drawn.ideal_bits -= std::log2(probability(plain, author.last));
+      } else if (author.last == model.tokenizer->eos_token()) {
+        author.ended = true;
+        continue;
+      } else {
+        drawn.ideal_bits -= std::log2(probability(distribution, author.last));
+      }
+      drawn.texts[numbers[row]].push_back(author.last);
+      ++drawn.token_count;
+    }
+  }
+  return drawn;
+}
+
+// Bytes of code of all texts, a lane each.
+double coded_bytes(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool, const Drawn& drawn,
+                   bool adaptive, const std::optional<SamplerSettings>& stated) {
+  const CodingContext context{model.model, *model.tokenizer, kernels, pool, model.model.config.default_window(),
+                              adaptive, stated, nullptr};
+  const std::vector<std::span<const TokenId>> strips(drawn.texts.begin(), drawn.texts.end());
+  double bytes = 0;
+  Lockstep coder(context);
+  const auto codes = coder.encode(strips, [](const LockstepState&) { return Status(); });
+  for (const ByteVector& code : codes.value()) bytes += static_cast<double>(code.size());
+  return bytes;
+}
+
+int run(std::size_t text_count, std::size_t token_count) {
+  const auto loaded = builtin_model();
+  if (!loaded.ok()) return 1;
+  const LoadedModel& model = *loaded.value();
+  const kernels::Kernels& kernels = *kernels::find_kernels("");
+  ThreadPool pool(0);
+  std::printf("%-28s %8s %9s | bytes: %8s %8s %8s %8s | ratio %7s %7s\n", "sampler", "tokens", "text", "least", "plain",
+              "told not", "stated", "plain", "told not");
+  for (const NamedSampler& sampler : kSamplers) {
+    const Drawn drawn = draw(model, kernels, pool, sampler.settings, text_count, token_count);
+    double text_bytes = 0;
+    for (const auto& text : drawn.texts) {
+      text_bytes += static_cast<double>(model.tokenizer->decode(text, false).value().size());
+    }
+    const double plain = coded_bytes(model, kernels, pool, drawn, false, {});
+    const double told_nothing = coded_bytes(model, kernels, pool, drawn, true, {});
+    const double stated = coded_bytes(model, kernels, pool, drawn, true, sampler.settings);
+    std::printf("%-28s %8zu %9.0f | %15.0f %8.0f %8.0f %8.0f | %13.2f %7.2f\n", sampler.name, drawn.token_count, text_bytes,
+                drawn.ideal_bits / 8, plain, told_nothing, stated, text_bytes / plain, text_bytes / told_nothing);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace tacit
+
+int main(int argument_count, char** arguments) {
+  const auto number = [&](int i, std::size_t otherwise) {
+    return argument_count > i ? std::strtoul(arguments[i], nullptr, 10) : otherwise;
+  };
+  return tacit::run(number(1, 32), number(2, 1000));
+}
