@@ -3,6 +3,8 @@
 // (tests/kernel_check/check.h), then timed beside it. Ends at the first difference, with exit code 1.
 //
 //   tacit_kernels [--check] [--seed N] [--csv FILE] [NAME...]
+#include "kernels/kernels.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -12,7 +14,6 @@
 
 #include "base/float_environment.h"
 #include "kernel_check/check.h"
-#include "kernels/kernels.h"
 #include "kernels/reference.h"
 #include "timing.h"
 
@@ -30,10 +31,10 @@ struct Options {
   }
 };
 
-// Of the fastest of some batches: what else the machine does only adds to it.
+// Of the processor, of the fastest of some batches: what else the machine does only adds to it.
 double seconds_per_call(const kernels::Kernels& set, const test::KernelCase& kernel_case) {
-  constexpr double kBatchSeconds = 50e-6;
-  constexpr int kBatches = 40;
+  constexpr double kBatchSeconds = 200e-6;  // the clock of the processor counts microseconds
+  constexpr int kBatches = 20;
   test::Outputs outputs;
   const auto run = [&](int calls) {
     for (int i = 0; i < calls; ++i) {
@@ -56,36 +57,47 @@ void print_times(const kernels::Kernels& set, const test::KernelFunction& functi
                 kernel_case.sizes.c_str());
     std::fflush(stdout);
     if (csv == nullptr) continue;
-    *csv << set.name << ',' << function.name << ",\"" << kernel_case.sizes << "\"," << function.unit << ',' << reference << ','
-         << own << ',' << reference / own << '\n';
+    *csv << set.name << ',' << function.name << ",\"" << kernel_case.sizes << "\"," << function.unit << ',' << reference
+         << ',' << own << ',' << reference / own << '\n';
   }
+}
+
+// False at the first difference.
+bool check_and_time(const kernels::Kernels& set, const test::KernelFunction& function, const Options& options,
+                    std::ostream* csv) {
+  std::printf("%s: %s", set.name, function.name);  // before the check, which may end with a fault
+  std::fflush(stdout);
+  const test::CheckResult result = test::check(set, function, options.check);
+  if (!result.failure.empty()) {
+    std::printf("\n");
+    std::fprintf(stderr, "%s\n", result.failure.c_str());
+    return false;
+  }
+  std::printf(", %llu cases like the reference\n", static_cast<unsigned long long>(result.compared_count));
+  // The reference is compared with itself for its guards; its times stand beside those of the others.
+  if (options.times && &set != &kernels::kReferenceKernels) print_times(set, function, csv);
+  return true;
 }
 
 int run(const Options& options) {
   const DefaultFloatEnvironment environment;
+  counts_processor_time = true;
   std::ofstream csv;
   if (!options.csv.empty()) {
     csv.open(options.csv);
     csv << "set,function,sizes,unit,reference_ns,set_ns,ratio\n";
   }
   const kernels::KernelList list = kernels::available_kernels();
+  bool any = false;
   for (std::uint32_t i = 0; i < list.count; ++i) {
-    const kernels::Kernels& set = *list.sets[i];
     for (const test::KernelFunction& function : test::kernel_functions()) {
       if (!options.wants(function.name)) continue;
-      const test::CheckResult result = test::check(set, function, options.check);
-      if (!result.failure.empty()) {
-        std::fprintf(stderr, "%s\n", result.failure.c_str());
-        return 1;
-      }
-      std::printf("%s: %s, %llu cases like the reference\n", set.name, function.name,
-                  static_cast<unsigned long long>(result.compared_count));
-      // The reference is compared with itself for its guards; its times stand beside those of the others.
-      if (!options.times || &set == &kernels::kReferenceKernels) continue;
-      print_times(set, function, csv.is_open() ? &csv : nullptr);
+      any = true;
+      if (!check_and_time(*list.sets[i], function, options, csv.is_open() ? &csv : nullptr)) return 1;
     }
   }
-  return 0;
+  if (!any) std::fprintf(stderr, "no function has such a name\n");
+  return any ? 0 : 2;
 }
 
 }  // namespace

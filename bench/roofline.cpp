@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What this machine can do, and what share of it coding reaches: the int8 multiply-add peak of the kernel set in use
 // (peak.h) and the memory bandwidth of the threads in use, the matrix kernels, and then, for several shapes of model,
-// encoding (prefill), decoding of many lanes and of a single one, logits, frequencies, experts and range coder included,
-// and where the time goes. Best of several short runs, because the machine may be shared.
+// encoding (prefill), decoding of many lanes and of a single one, logits, frequencies, experts and range coder
+// included, and where the time goes. Best of several short runs, because the machine may be shared.
 //
 //   tacit_roofline [-T THREADS] [--kernels] [--csv FILE] [SHAPE...]
 #include <algorithm>
@@ -31,7 +31,7 @@ using bench::best_of;
 using bench::counts_processor_time;
 using bench::kShareCount;
 
-constexpr double kPassesSeconds = 8;  // after which nothing is measured again
+constexpr double kPassesSeconds = 5;  // after which nothing is measured again
 
 // Bytes a second that the threads read from memory: sums of far more than any cache holds.
 double memory_bandwidth(ThreadPool& pool) {
@@ -65,8 +65,8 @@ double matmul_speed(const kernels::Kernels& kernels, kernels::WeightFormat forma
   std::vector<float> out(row_count * kOutputs);
   const double time = best_of(20, [&] {
     for (int i = 0; i < 10; ++i) {
-      kernels.matmul(matrix, 0, matrix.tile_count(), {narrow.data(), wide.data(), scales.data(), sums.data()}, row_count,
-                     out.data(), kOutputs);
+      kernels.matmul(matrix, 0, matrix.tile_count(), {narrow.data(), wide.data(), scales.data(), sums.data()},
+                     row_count, out.data(), kOutputs);
     }
   });
   return 10.0 * kWidth * kOutputs * row_count / time;
@@ -118,7 +118,9 @@ struct Work {
 class Coding {
  public:
   Coding(const Model& model, const Work& work)
-      : model_(model), work_(work), alphabet_(model.config.vocabulary_size),
+      : model_(model),
+        work_(work),
+        alphabet_(model.config.vocabulary_size),
         tokens_(text_like(work.lane_count * work.tokens_a_lane, model.config.vocabulary_size)) {
     for (std::size_t i = 0; i < work.lane_count; ++i) {
       strips_.push_back(std::span(tokens_).subspan(i * work.tokens_a_lane, work.tokens_a_lane));
@@ -132,7 +134,8 @@ class Coding {
     constexpr int kPasses = 3;
     Lockstep coder(context(kernels, pool));
     if (codes_.empty() && work_.decodes) encode(coder);
-    return best_of(kPasses, [&] { work_.decodes ? decode(coder) : encode(coder); }, kPassesSeconds);
+    return best_of(
+        kPasses, [&] { work_.decodes ? decode(coder) : encode(coder); }, kPassesSeconds);
   }
 
   // One more pass, of one thread and under observation. Returns its seconds of processor time.
@@ -214,9 +217,12 @@ Measured measure(const Model& model, ThreadPool& pool, const Machine& machine, c
   Measured measured;
   measured.tokens_per_second = coding.token_count() / time;
   if (machine.peak.multiply_adds > 0) {
-    measured.of_peak = measured.tokens_per_second * static_cast<double>(model.multiply_adds_per_token()) / machine.peak.multiply_adds;
+    measured.of_peak =
+        measured.tokens_per_second * static_cast<double>(model.multiply_adds_per_token()) / machine.peak.multiply_adds;
   }
-  if (work.lane_count == 1) measured.of_bandwidth = measured.tokens_per_second * weight_bytes(model) / machine.bandwidth;
+  if (work.lane_count == 1) {
+    measured.of_bandwidth = measured.tokens_per_second * weight_bytes(model) / machine.bandwidth;
+  }
   measured.of_time = profile.shares();
   measured.rest = 1;
   for (const double share : measured.of_time) measured.rest -= share;
@@ -238,14 +244,15 @@ void print(const Work& work, const Measured& measured, double multiply_adds_per_
 }
 
 void write_csv_header(std::ostream& csv, const Machine& machine, const char* kernels) {
-  csv << "# int8 peak " << machine.peak.multiply_adds << " multiply-adds/s (" << machine.peak.instructions << "), memory "
-      << machine.bandwidth << " bytes/s, kernels " << kernels
+  csv << "# int8 peak " << machine.peak.multiply_adds << " multiply-adds/s (" << machine.peak.instructions
+      << "), memory " << machine.bandwidth << " bytes/s, kernels " << kernels
       << "\nshape,work,threads,tokens_per_s,percent_of_peak,percent_of_bandwidth";
   for (const char* name : kShareNames) csv << ',' << name;
   csv << ",rest,waiting\n";
 }
 
-void write_csv(std::ostream& csv, const char* shape, const Work& work, std::uint32_t thread_count, const Measured& measured) {
+void write_csv(std::ostream& csv, const char* shape, const Work& work, std::uint32_t thread_count,
+               const Measured& measured) {
   csv << shape << ",\"" << work.name << "\"," << thread_count << ',' << measured.tokens_per_second << ','
       << 100 * measured.of_peak << ',' << 100 * measured.of_bandwidth;
   for (const double share : measured.of_time) csv << ',' << 100 * share;
@@ -254,11 +261,15 @@ void write_csv(std::ostream& csv, const char* shape, const Work& work, std::uint
 
 void measure_shape(const char* name, const Model& model, ThreadPool& pool, const Machine& machine, std::ostream* csv) {
   const auto multiply_adds = static_cast<double>(model.multiply_adds_per_token());
-  std::printf("%s: %.1f M multiply-adds a token, %.1f MB of weights\n", name, multiply_adds / 1e6, weight_bytes(model) / 1e6);
-  // Enough tokens for a second or so of a machine that reaches a third of its peak.
+  std::printf("%s: %.1f M multiply-adds a token, %.1f MB of weights\n", name, multiply_adds / 1e6,
+              weight_bytes(model) / 1e6);
+  // As many tokens as a machine that reaches a third of its peak codes in a second or so; of small models more, so that
+  // caches and experts are not all new, which large ones would take too long for.
   const double budget = machine.peak.multiply_adds > 0 ? machine.peak.multiply_adds / 3 / multiply_adds : 1000;
-  const auto length = [&](std::size_t lanes, double share) {
-    return std::clamp<std::size_t>(static_cast<std::size_t>(budget * share / static_cast<double>(lanes)), lanes > 1 ? 64 : 24, 2000);
+  const auto length = [&](std::size_t lanes, double seconds) {
+    const double tokens = budget / static_cast<double>(lanes);
+    const double least = lanes > 1 ? std::clamp(8 * tokens, 16.0, 160.0) : 24;
+    return static_cast<std::size_t>(std::clamp(seconds * tokens, least, 2000.0));
   };
   constexpr std::size_t kLanes = 32;
   const Work works[] = {{"encode, 32 lanes", kLanes, length(kLanes, 1), false, true},

@@ -100,7 +100,8 @@ TEST_P(EveryKernelSet, ASinkTakesWeightAndGivesNothing) {
   const std::vector<float> scores(2 * kBlock, 1.0f), residual_scores(2 * kBlock, 0.5f), value_scales(2 * kBlock, 1.0f);
   const std::vector<std::int8_t> values(2 * kBlock * kTile, 100);
   const SlotSpan span{3, 50};
-  AttentionHead head{scores.data(), residual_scores.data(), 2.0f, &span, 1, 5, values.data(), value_scales.data(), 2 * kBlock};
+  AttentionHead head{scores.data(), residual_scores.data(), 2.0f, &span,      1, 5,
+                     values.data(), value_scales.data(),    2 * kBlock};
   float out[5];
   set().attend(head, out);
   for (const float value : out) EXPECT_NEAR(value, 100, 1e-2);

@@ -52,7 +52,8 @@ KernelCase logits_case(std::uint32_t count, std::size_t offset, Flavour flavour,
     out.returned(total);
     if (total == 0) std::fill_n(frequencies, count, 0u);  // then they may be anything
   };
-  return {text(count, offset) + ", " + name_of(flavour) + ", scale " + std::to_string(scale), static_cast<double>(count), call};
+  return {text(count, offset) + ", " + name_of(flavour) + ", scale " + std::to_string(scale),
+          static_cast<double>(count), call};
 }
 
 KernelCase frequencies_case(std::uint32_t count, std::size_t offset, Random& random) {
@@ -107,7 +108,8 @@ KernelCase mix_case(std::uint32_t count, std::size_t offset, Random& random) {
   const auto call = [=](const Kernels& k, Outputs& out) {
     MixturePart given[4];
     for (std::uint32_t p = 0; p < part_count; ++p) {
-      given[p] = {parts[p].weights.data(), parts[p].gain, parts[p].cuts.data(), static_cast<std::uint32_t>(parts[p].cuts.size())};
+      given[p] = {parts[p].weights.data(), parts[p].gain, parts[p].cuts.data(),
+                  static_cast<std::uint32_t>(parts[p].cuts.size())};
     }
     auto* const frequencies = out.array<std::uint32_t>("frequencies", count, 0, out_offset);
     out.returned(k.mix(given, part_count, count, frequencies));
@@ -127,7 +129,8 @@ KernelCase collect_case(std::uint32_t count, std::size_t offset, Random& random)
     out.returned(size);
     if (size <= count) std::fill(tokens + size, tokens + count, 0u);  // which may be anything
   };
-  return {text(count, offset) + ", from " + std::to_string(lowest) + " to " + std::to_string(highest), static_cast<double>(count), call};
+  return {text(count, offset) + ", from " + std::to_string(lowest) + " to " + std::to_string(highest),
+          static_cast<double>(count), call};
 }
 
 KernelCase sum_case(std::uint32_t count, std::size_t offset, Random& random) {

@@ -25,16 +25,22 @@ float ordinary(Random& random) {
 
 // One of the values where something changes, or one of its neighbours.
 float edge(Random& random) {
-  constexpr float kEdges[] = {0.0f, 0x1p-126f,
-                              0x1p-101f, kernels::kQuantizeMin,
-                              0x1p-24f, 0.34657359f,  // exp: half of ln 2
-                              0.5f, 1.0f, 1.5f,
-                              16.635532f,  // 1 + exp(-x) begins to be 1
-                              87.0f, 88.0f, 12582912.0f, 0x1p63f, 1e30f, kLargest};
+  constexpr float kHalfLn2 = 0.34657359f;  // where exp changes its power of two
+  constexpr float kAbsorbed = 16.635532f;  // where 1 + exp(-x) becomes 1
+  constexpr float kEdges[] = {
+      0.0f,      0x1p-126f, 0x1p-101f, kernels::kQuantizeMin, 0x1p-24f, kHalfLn2, 0.5f,    1.0f, 1.5f,
+      kAbsorbed, 87.0f,     88.0f,     12582912.0f,           0x1p63f,  1e30f,    kLargest};
   const auto bits = std::bit_cast<std::uint32_t>(kEdges[random.below(std::size(kEdges))]);
   const std::uint32_t near = bits + random.below(5);
   const std::uint32_t neighbour = std::min(near < 2 ? 0 : near - 2, std::bit_cast<std::uint32_t>(kLargest));
   return signed_at_random(std::bit_cast<float>(neighbour), random);
+}
+
+// kQuantizeMin, the number before it, and smaller ones.
+float about_quantize_min(Random& random) {
+  const auto bits = std::bit_cast<std::uint32_t>(kernels::kQuantizeMin);
+  const std::uint32_t below = random.one_in(64) ? 0 : random.one_in(64) ? 1 : random.below(bits);
+  return signed_at_random(std::bit_cast<float>(bits - below), random);
 }
 
 float not_finite(Random& random) {
@@ -43,13 +49,22 @@ float not_finite(Random& random) {
 
 float draw(Flavour flavour, Random& random) {
   switch (flavour) {
-    case Flavour::kEdges: return random.one_in(3) ? ordinary(random) : edge(random);
-    case Flavour::kAnyBits: return std::bit_cast<float>(static_cast<std::uint32_t>(random.next() >> 32));
-    case Flavour::kNotFinite: return random.one_in(40) ? not_finite(random) : ordinary(random);
-    case Flavour::kZeros: return signed_at_random(0, random);
-    case Flavour::kSubnormal: return signed_at_random(std::bit_cast<float>(random.below(1u << 23)), random);
-    case Flavour::kSix: return 6 + 2 * random.uniform();
-    default: return ordinary(random);
+    case Flavour::kEdges:
+      return random.one_in(3) ? ordinary(random) : edge(random);
+    case Flavour::kAnyBits:
+      return std::bit_cast<float>(static_cast<std::uint32_t>(random.next() >> 32));
+    case Flavour::kNotFinite:
+      return random.one_in(40) ? not_finite(random) : ordinary(random);
+    case Flavour::kZeros:
+      return signed_at_random(0, random);
+    case Flavour::kSubnormal:
+      return signed_at_random(std::bit_cast<float>(random.below(1u << 23)), random);
+    case Flavour::kQuantizeMin:
+      return about_quantize_min(random);
+    case Flavour::kSix:
+      return 6 + 2 * random.uniform();
+    default:
+      return ordinary(random);
   }
 }
 
@@ -76,7 +91,8 @@ std::uint64_t Random::next() {
 }
 
 const char* name_of(Flavour flavour) {
-  constexpr const char* kNames[] = {"ordinary", "edges", "ties", "any bits", "not finite", "zeros", "subnormal", "six"};
+  constexpr const char* kNames[] = {"ordinary", "edges",     "ties",         "any bits", "not finite",
+                                    "zeros",    "subnormal", "quantize_min", "six"};
   return kNames[static_cast<std::size_t>(flavour)];
 }
 

@@ -23,17 +23,19 @@ class Random {
 };
 
 enum class Flavour : std::uint8_t {
-  kOrdinary,   // about normally distributed, of several magnitudes
-  kEdges,      // mostly values beside those where something changes: zeros, subnormals, ends of exp's range, the largest
-  kTies,       // blocks whose quotients lie between two integers, both as near
-  kAnyBits,    // NaN now and then
+  kOrdinary,  // about normally distributed, of several magnitudes
+  kEdges,     // mostly values beside those where something changes: zeros, subnormals, ends of exp's range, the largest
+  kTies,      // blocks whose quotients lie between two integers, both as near
+  kAnyBits,   // NaN now and then
   kNotFinite,  // ordinary, with a NaN or an infinity among them
   kZeros,      // of both signs
   kSubnormal,
-  kSix,        // from 6 to 8, where gelu changes nothing: only for measuring its time
+  kQuantizeMin,  // blocks that become zero, or are just large enough
+  kSix,          // from 6 to 8, where gelu changes nothing: only for measuring its time
 };
-inline constexpr Flavour kFlavours[] = {Flavour::kOrdinary,  Flavour::kEdges, Flavour::kTies,     Flavour::kAnyBits,
-                                        Flavour::kNotFinite, Flavour::kZeros, Flavour::kSubnormal};
+inline constexpr Flavour kFlavours[] = {Flavour::kOrdinary,  Flavour::kEdges,      Flavour::kTies,
+                                        Flavour::kAnyBits,   Flavour::kNotFinite,  Flavour::kZeros,
+                                        Flavour::kSubnormal, Flavour::kQuantizeMin};
 const char* name_of(Flavour flavour);
 
 // `largest`: what the largest magnitude of a block is quantised to, for ties.

@@ -46,9 +46,9 @@ class Input {
 // What a kernel writes, array after array, in the order in which the call asks for them.
 class Outputs {
  public:
-  // `size` elements, which are compared, and behind them `padding` that is zero before the call, and after it unless one
-  // of the elements is not finite.
-  // `initial`: what the elements hold before the call, size of them; null: what no kernel is likely to write.
+  // `size` elements, which are compared, and behind them `padding` that is zero before the call, and after it unless
+  // one of the elements is not finite. `initial`: what the elements hold before the call, size of them; null: what no
+  // kernel is likely to write.
   template <class T>
   T* array(const char* name, std::size_t size, std::size_t padding, std::size_t offset, const T* initial = nullptr) {
     if (next_ < arrays_.size()) return reinterpret_cast<T*>(arrays_[next_++].data());

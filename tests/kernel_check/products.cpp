@@ -34,10 +34,14 @@ const char* name_of(Numbers numbers) {
 
 std::int32_t draw(Numbers numbers, std::int32_t lowest, std::int32_t highest, Random& random) {
   switch (numbers) {
-    case Numbers::kLowest: return lowest;
-    case Numbers::kHighest: return highest;
-    case Numbers::kEnds: return random.one_in(2) ? lowest : highest;
-    default: return lowest + static_cast<std::int32_t>(random.below(static_cast<std::size_t>(highest - lowest) + 1));
+    case Numbers::kLowest:
+      return lowest;
+    case Numbers::kHighest:
+      return highest;
+    case Numbers::kEnds:
+      return random.one_in(2) ? lowest : highest;
+    default:
+      return lowest + static_cast<std::int32_t>(random.below(static_cast<std::size_t>(highest - lowest) + 1));
   }
 }
 
@@ -121,7 +125,8 @@ KernelCase product_case(const ProductSizes& sizes, Numbers weight_numbers, Numbe
     float* const result = out.array<float>("out", sizes.row_count * stride, 0, offset);
     k.matmul(matrix, sizes.first_tile, sizes.end_tile, rows, sizes.row_count, result, stride);
   };
-  const double multiply_adds = 1.0 * sizes.row_count * (sizes.end_tile - sizes.first_tile) * kTile * sizes.block_count * kBlock;
+  const double multiply_adds =
+      1.0 * sizes.row_count * (sizes.end_tile - sizes.first_tile) * kTile * sizes.block_count * kBlock;
   return {text, multiply_adds, call};
 }
 
@@ -134,7 +139,8 @@ void add_products(CaseSink& sink) {
             const std::uint32_t first = random.below(3);
             const Numbers weight_numbers = kNumbers[random.below(std::size(kNumbers))];
             const Numbers numbers = kNumbers[random.below(std::size(kNumbers))];
-            const Flavour flavour = random.one_in(2) ? Flavour::kOrdinary : kFlavours[random.below(std::size(kFlavours))];
+            const Flavour flavour =
+                random.one_in(2) ? Flavour::kOrdinary : kFlavours[random.below(std::size(kFlavours))];
             return product_case({format, row_count, first, first + tile_count, block_count}, weight_numbers, numbers,
                                 flavour, random);
           });
@@ -151,8 +157,10 @@ std::vector<KernelCase> typical_products(Random& random) {
   std::vector<KernelCase> cases;
   for (const FormatTraits& format : kernels::kWeightFormats) {
     for (const std::uint32_t row_count : {1, 4, 32}) {
-      KernelCase made = product_case({format, row_count, 0, 16, 18}, Numbers::kAny, Numbers::kAny, Flavour::kOrdinary, random);
-      made.sizes = name_of(format) + ", " + std::to_string(row_count) + (row_count == 1 ? " row" : " rows") + ", 576 x 256";
+      KernelCase made =
+          product_case({format, row_count, 0, 16, 18}, Numbers::kAny, Numbers::kAny, Flavour::kOrdinary, random);
+      made.sizes =
+          name_of(format) + ", " + std::to_string(row_count) + (row_count == 1 ? " row" : " rows") + ", 576 x 256";
       cases.push_back(std::move(made));
     }
   }
@@ -168,10 +176,14 @@ std::vector<SlotSpan> random_spans(Spans kind, std::uint32_t ring, Random& rando
   const std::uint32_t begin = random.below(ring);
   const std::uint32_t end = begin + 1 + random.below(ring - begin);
   switch (kind) {
-    case Spans::kFromFirst: return {{0, begin + 1}};
-    case Spans::kInside: return {{begin, end}};
-    case Spans::kSinkAndBand: return {{ring, ring + 1}, {begin, end}};
-    default: return {{ring, ring + 1}, {begin, ring}, {0, 1 + random.below(begin + 1)}};
+    case Spans::kFromFirst:
+      return {{0, begin + 1}};
+    case Spans::kInside:
+      return {{begin, end}};
+    case Spans::kSinkAndBand:
+      return {{ring, ring + 1}, {begin, end}};
+    default:
+      return {{ring, ring + 1}, {begin, ring}, {0, 1 + random.below(begin + 1)}};
   }
 }
 
@@ -221,11 +233,19 @@ KernelCase attention_case(std::uint32_t dim, std::uint32_t ring, Spans spans, Fl
     text += " " + std::to_string(span.begin) + " to " + std::to_string(span.end);
     attended += span.end - span.begin;
   }
-  text += std::string(" (") + test::name_of(flavour) + (inputs->has_sink ? ", sink" : "") + ", out + " + std::to_string(offset) + ")";
+  text += std::string(" (") + test::name_of(flavour) + (inputs->has_sink ? ", sink" : "") + ", out + " +
+          std::to_string(offset) + ")";
   const auto call = [=](const Kernels& k, Outputs& out) {
-    const AttentionHead head{inputs->scores.data(), inputs->residual_scores.data(), scale, inputs->spans.data(),
-                             static_cast<std::uint32_t>(inputs->spans.size()), dim, inputs->values.data(),
-                             inputs->value_scales.data(), slots, inputs->has_sink ? &inputs->sink : nullptr};
+    const AttentionHead head{inputs->scores.data(),
+                             inputs->residual_scores.data(),
+                             scale,
+                             inputs->spans.data(),
+                             static_cast<std::uint32_t>(inputs->spans.size()),
+                             dim,
+                             inputs->values.data(),
+                             inputs->value_scales.data(),
+                             slots,
+                             inputs->has_sink ? &inputs->sink : nullptr};
     k.attend(head, out.array<float>("out", dim, 0, offset));
   };
   return {text, attended * dim, call};
@@ -242,7 +262,9 @@ void add_attentions(CaseSink& sink) {
     }
   }
   for (const std::uint32_t dim : {256u, 511u, kernels::kHeadDimMax}) {
-    sink.add([&](Random& random) { return attention_case(dim, 512, Spans::kSinkAndWrappedBand, Flavour::kOrdinary, random); });
+    sink.add([&](Random& random) {
+      return attention_case(dim, 512, Spans::kSinkAndWrappedBand, Flavour::kOrdinary, random);
+    });
   }
 }
 

@@ -28,8 +28,9 @@ struct RowSizes {
 };
 
 std::string text(const RowSizes& sizes) {
-  return "count " + std::to_string(sizes.count) + " (" + name_of(sizes.flavour) + ", in + " + std::to_string(sizes.offset) +
-         ", out + " + std::to_string(sizes.out_offset) + (sizes.in_place ? ", in place)" : ")");
+  return "count " + std::to_string(sizes.count) + " (" + name_of(sizes.flavour) + ", in + " +
+         std::to_string(sizes.offset) + ", out + " + std::to_string(sizes.out_offset) +
+         (sizes.in_place ? ", in place)" : ")");
 }
 
 // make(sizes, random) for all counts and alignments, with all flavours in turn.
@@ -98,7 +99,7 @@ KernelCase values_case(const RowSizes& sizes, Random& random) {
 template <class Run>
 KernelCase row_case(const RowSizes& sizes, Random& random, Run run) {
   const auto call = [sizes, run, x = random_row(sizes.count, sizes.offset, sizes.flavour, random)](const Kernels& k,
-                                                                                                Outputs& out) {
+                                                                                                   Outputs& out) {
     const float* const initial = sizes.in_place ? x.data() : nullptr;
     float* const row = out.array<float>("out", sizes.count, padding_of(sizes.count), sizes.out_offset, initial);
     run(k, sizes.in_place ? row : x.data(), row);
@@ -110,38 +111,38 @@ constexpr float kEpsilons[] = {1e-5f, 1e-6f, 0.0f};
 
 KernelCase rms_norm_case(const RowSizes& sizes, Random& random) {
   const float epsilon = kEpsilons[random.below(std::size(kEpsilons))];
-  return row_case(sizes, random, [sizes, epsilon, weight = random_row(sizes.count, sizes.offset, sizes.flavour, random)](
-                                     const Kernels& k, const float* x, float* out) {
-    k.rms_norm(x, weight.data(), sizes.count, epsilon, out);
-  });
+  return row_case(
+      sizes, random,
+      [sizes, epsilon, weight = random_row(sizes.count, sizes.offset, sizes.flavour, random)](
+          const Kernels& k, const float* x, float* out) { k.rms_norm(x, weight.data(), sizes.count, epsilon, out); });
 }
 
 KernelCase layer_norm_case(const RowSizes& sizes, Random& random) {
   const float epsilon = kEpsilons[random.below(std::size(kEpsilons))];
   const bool has_bias = random.one_in(2);
-  KernelCase made = row_case(
-      sizes, random, [sizes, epsilon, has_bias, weight = random_row(sizes.count, sizes.offset, sizes.flavour, random),
-                      bias = random_row(sizes.count, sizes.out_offset, sizes.flavour, random)](
-                         const Kernels& k, const float* x, float* out) {
-        k.layer_norm(x, weight.data(), has_bias ? bias.data() : nullptr, sizes.count, epsilon, out);
-      });
+  KernelCase made =
+      row_case(sizes, random,
+               [sizes, epsilon, has_bias, weight = random_row(sizes.count, sizes.offset, sizes.flavour, random),
+                bias = random_row(sizes.count, sizes.out_offset, sizes.flavour, random)](const Kernels& k,
+                                                                                         const float* x, float* out) {
+                 k.layer_norm(x, weight.data(), has_bias ? bias.data() : nullptr, sizes.count, epsilon, out);
+               });
   made.sizes += has_bias ? ", bias" : ", no bias";
   return made;
 }
 
 template <auto kField>
 KernelCase gated_case(const RowSizes& sizes, Random& random) {
-  return row_case(sizes, random, [sizes, up = random_row(sizes.count, sizes.out_offset, sizes.flavour, random)](
-                                     const Kernels& k, const float* gate, float* out) {
-    (k.*kField)(gate, up.data(), sizes.count, out);
-  });
+  return row_case(
+      sizes, random,
+      [sizes, up = random_row(sizes.count, sizes.out_offset, sizes.flavour, random)](
+          const Kernels& k, const float* gate, float* out) { (k.*kField)(gate, up.data(), sizes.count, out); });
 }
 
 // The kernels that have no other output than their input.
 KernelCase gelu_case(RowSizes sizes, Random& random) {
   sizes.in_place = true;
-  return row_case(sizes, random,
-                  [count = sizes.count](const Kernels& k, const float*, float* x) { k.gelu(x, count); });
+  return row_case(sizes, random, [count = sizes.count](const Kernels& k, const float*, float* x) { k.gelu(x, count); });
 }
 std::vector<KernelCase> typical_gelu(Random& random) { return {gelu_case({1536, 0, 0, Flavour::kSix, true}, random)}; }
 
@@ -158,8 +159,9 @@ KernelCase soft_cap_case(RowSizes sizes, Random& random) {
 
 KernelCase add_case(RowSizes sizes, Random& random) {
   sizes.in_place = true;
-  return row_case(sizes, random, [count = sizes.count, other = random_row(sizes.count, sizes.offset, sizes.flavour, random)](
-                                     const Kernels& k, const float*, float* x) { k.add(other.data(), count, x); });
+  return row_case(sizes, random,
+                  [count = sizes.count, other = random_row(sizes.count, sizes.offset, sizes.flavour, random)](
+                      const Kernels& k, const float*, float* x) { k.add(other.data(), count, x); });
 }
 
 // Heads one behind the other; what is not turned, and what is behind them, stays as it is.
