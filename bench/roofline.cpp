@@ -233,13 +233,15 @@ Measured measure(const Model& model, ThreadPool& pool, const Machine& machine, c
 constexpr const char* kShareNames[kShareCount] = {"products", "attention", "quantisation", "norms and activations",
                                                   "frequencies"};
 
-void print(const Work& work, const Measured& measured, double multiply_adds_per_token) {
+void print(const Work& work, const Measured& measured, double multiply_adds_per_token, std::uint32_t thread_count) {
   std::printf("  %-26s %9.0f tokens/s %8.1f G mac/s %5.0f %% of peak", work.name, measured.tokens_per_second,
               measured.tokens_per_second * multiply_adds_per_token / 1e9, 100 * measured.of_peak);
   if (measured.of_bandwidth > 0) std::printf(", %3.0f %% of bandwidth", 100 * measured.of_bandwidth);
   std::printf("\n      %% of the time:");
   for (std::size_t i = 0; i < kShareCount; ++i) std::printf(" %s %.1f,", kShareNames[i], 100 * measured.of_time[i]);
-  std::printf(" the rest %.1f; of all threads' waiting %.1f\n", 100 * measured.rest, 100 * measured.waiting);
+  std::printf(" the rest %.1f", 100 * measured.rest);
+  if (thread_count > 1) std::printf("; of %u threads' waiting %.1f", thread_count, 100 * measured.waiting);
+  std::printf("\n");
   std::fflush(stdout);
 }
 
@@ -278,7 +280,7 @@ void measure_shape(const char* name, const Model& model, ThreadPool& pool, const
                         {"decode, one lane", 1, length(1, 0.1), true, true}};
   for (const Work& work : works) {
     const Measured measured = measure(model, pool, machine, work);
-    print(work, measured, multiply_adds);
+    print(work, measured, multiply_adds, pool.thread_count());
     if (csv != nullptr) write_csv(*csv, name, work, pool.thread_count(), measured);
   }
 }
