@@ -128,7 +128,7 @@ Peak int8_peak(const kernels::Kernels& set, ThreadPool& pool) {
     if (std::strcmp(sequence.set, set.name) != 0) continue;
     std::vector<std::int64_t> keep(pool.thread_count());  // the sums are used, so that no compiler leaves them out
     const double time =
-        best_of(8, [&] { pool.run(pool.thread_count(), [&](std::uint32_t i) { keep[i] += sequence.run(kRounds); }); });
+        best_of(40, [&] { pool.run(pool.thread_count(), [&](std::uint32_t i) { keep[i] += sequence.run(kRounds); }); });
     const double multiply_adds = 1.0 * sequence.multiply_adds * kRounds * pool.thread_count();
     return {multiply_adds / time + (keep[0] == 1 ? 1 : 0), sequence.instructions};
   }

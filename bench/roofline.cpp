@@ -38,7 +38,7 @@ double memory_bandwidth(ThreadPool& pool) {
   constexpr std::size_t kWords = 32u << 20;
   const std::vector<std::uint64_t> words(kWords, 1);
   std::vector<std::uint64_t> sums(pool.thread_count());
-  const double time = best_of(8, [&] {
+  const double time = best_of(24, [&] {
     pool.run(pool.thread_count(), [&](std::uint32_t i) {
       const std::size_t begin = kWords / pool.thread_count() * i;
       std::uint64_t sum[8] = {};
