@@ -43,6 +43,7 @@ fuzz:
 # Ratios and speed on the machine at hand: bench/README.md.
 bench: build
 	@scripts/install_packages.sh zpaq
+	$(BUILD)/bench/tacit_kernels
 	$(BUILD)/bench/tacit_roofline
 	python3 bench/ratios.py $(BUILD)/cli/tacit examples/*.txt
 

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
-// What this machine can do, and what share of it coding reaches: the int8 multiply-add peak (AVX-512 VNNI dot products
-// on registers) and the memory bandwidth of the threads in use, the matrix kernels, and then, for several shapes of
-// model, encoding (prefill), decoding of many lanes and of a single one, logits, frequencies, experts and range coder
-// included. Best of several short runs, because the machine may be shared.
+// What this machine can do, and what share of it coding reaches: the int8 multiply-add peak of the kernel set in use
+// (peak.h) and the memory bandwidth of the threads in use, the matrix kernels, and then, for several shapes of model,
+// encoding (prefill), decoding of many lanes and of a single one, logits, frequencies, experts and range coder
+// included, and where the time goes. Best of several short runs, because the machine may be shared.
 //
 //   tacit_roofline [-T THREADS] [--kernels] [--csv FILE] [SHAPE...]
 #include <algorithm>
-#include <chrono>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -20,82 +18,27 @@
 #include "base/thread_pool.h"
 #include "codec/lockstep.h"
 #include "kernels/kernels.h"
+#include "peak.h"
+#include "profile.h"
 #include "shapes.h"
 #include "support/bare_ids.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "timing.h"
 
 namespace tacit {
 namespace {
 
-// Of the processor where one thread works, so that what else the machine does matters less; else of the clock, since
-// waiting threads take processor time too.
-bool counts_processor_time = false;
-double seconds() {
-  if (counts_processor_time) return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+using bench::best_of;
+using bench::counts_processor_time;
+using bench::kShareCount;
 
-// Seconds of the fastest of `repeats` calls.
-template <class Body>
-double best_of(int repeats, Body body) {
-  double best = 1e9;
-  for (int i = 0; i < repeats; ++i) {
-    const double begin = seconds();
-    body();
-    best = std::min(best, seconds() - begin);
-  }
-  return best;
-}
-
-#if defined(__x86_64__)
-// 64 multiply-adds an instruction; ten chains that do not wait for each other.
-__attribute__((target("avx512f,avx512vnni"))) std::int64_t dot_chains(int rounds) {
-  const __m512i a = _mm512_set1_epi8(3);
-  __m512i s0 = a, s1 = a, s2 = a, s3 = a, s4 = a, s5 = a, s6 = a, s7 = a, s8 = a, s9 = a;
-  for (int i = 0; i < rounds; ++i) {
-    // The compiler must not see that the chains are equal.
-    __asm__ volatile("" : "+v"(s0), "+v"(s1), "+v"(s2), "+v"(s3), "+v"(s4), "+v"(s5), "+v"(s6), "+v"(s7), "+v"(s8), "+v"(s9));
-    s0 = _mm512_dpbusd_epi32(s0, a, a);
-    s1 = _mm512_dpbusd_epi32(s1, a, a);
-    s2 = _mm512_dpbusd_epi32(s2, a, a);
-    s3 = _mm512_dpbusd_epi32(s3, a, a);
-    s4 = _mm512_dpbusd_epi32(s4, a, a);
-    s5 = _mm512_dpbusd_epi32(s5, a, a);
-    s6 = _mm512_dpbusd_epi32(s6, a, a);
-    s7 = _mm512_dpbusd_epi32(s7, a, a);
-    s8 = _mm512_dpbusd_epi32(s8, a, a);
-    s9 = _mm512_dpbusd_epi32(s9, a, a);
-  }
-  return (s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9)[0];
-}
-
-double int8_peak(ThreadPool& pool) {
-  constexpr int kRounds = 2'000'000;
-  std::vector<std::int64_t> keep(pool.thread_count());  // the sums are used, so that no compiler leaves them out
-  const double time = best_of(8, [&] { pool.run(pool.thread_count(), [&](std::uint32_t i) { keep[i] += dot_chains(kRounds); }); });
-  return 64.0 * 10 * kRounds * pool.thread_count() / time + (keep[0] == 1 ? 1 : 0);
-}
-#else
-double int8_peak(ThreadPool&) { return 0; }
-#endif
-
-bool has_vnni() {
-#if defined(__x86_64__)
-  return __builtin_cpu_supports("avx512vnni") != 0;
-#else
-  return false;
-#endif
-}
+constexpr double kPassesSeconds = 5;  // after which nothing is measured again
 
 // Bytes a second that the threads read from memory: sums of far more than any cache holds.
 double memory_bandwidth(ThreadPool& pool) {
   constexpr std::size_t kWords = 32u << 20;
   const std::vector<std::uint64_t> words(kWords, 1);
   std::vector<std::uint64_t> sums(pool.thread_count());
-  const double time = best_of(8, [&] {
+  const double time = best_of(24, [&] {
     pool.run(pool.thread_count(), [&](std::uint32_t i) {
       const std::size_t begin = kWords / pool.thread_count() * i;
       std::uint64_t sum[8] = {};
@@ -122,8 +65,8 @@ double matmul_speed(const kernels::Kernels& kernels, kernels::WeightFormat forma
   std::vector<float> out(row_count * kOutputs);
   const double time = best_of(20, [&] {
     for (int i = 0; i < 10; ++i) {
-      kernels.matmul(matrix, 0, matrix.tile_count(), {narrow.data(), wide.data(), scales.data(), sums.data()}, row_count,
-                     out.data(), kOutputs);
+      kernels.matmul(matrix, 0, matrix.tile_count(), {narrow.data(), wide.data(), scales.data(), sums.data()},
+                     row_count, out.data(), kOutputs);
     }
   });
   return 10.0 * kWidth * kOutputs * row_count / time;
@@ -171,54 +114,164 @@ struct Work {
   bool adaptive;
 };
 
-// Tokens a second of one kind of work.
-double coding_speed(const Model& model, ThreadPool& pool, const Work& work) {
-  const test::BareIds alphabet(model.config.vocabulary_size);
-  const std::vector<TokenId> tokens = text_like(work.lane_count * work.tokens_a_lane, model.config.vocabulary_size);
-  std::vector<std::span<const TokenId>> strips;
-  for (std::size_t i = 0; i < work.lane_count; ++i) {
-    strips.push_back(std::span(tokens).subspan(i * work.tokens_a_lane, work.tokens_a_lane));
+// One kind of work on one model, ready to be done again and again.
+class Coding {
+ public:
+  Coding(const Model& model, const Work& work)
+      : model_(model),
+        work_(work),
+        alphabet_(model.config.vocabulary_size),
+        tokens_(text_like(work.lane_count * work.tokens_a_lane, model.config.vocabulary_size)) {
+    for (std::size_t i = 0; i < work.lane_count; ++i) {
+      strips_.push_back(std::span(tokens_).subspan(i * work.tokens_a_lane, work.tokens_a_lane));
+    }
   }
-  const CodingContext context{model, alphabet, *kernels::find_kernels(""), pool, model.config.default_window(),
-                              work.adaptive, std::nullopt, nullptr};
-  const auto ignore = [](const LockstepState&) { return Status(); };
-  Lockstep coder(context);
-  std::vector<ByteVector> codes;
-  double time = best_of(work.decodes ? 1 : 3, [&] { codes = coder.encode(strips, ignore).value(); });
-  if (work.decodes) {
-    std::vector<CodedStrip> coded;
-    for (std::size_t i = 0; i < codes.size(); ++i) coded.push_back({codes[i], work.tokens_a_lane});
-    time = best_of(3, [&] {
-      if (!coder.decode(coded, ignore).ok()) std::abort();
-    });
-  }
-  return static_cast<double>(tokens.size()) / time;
-}
 
-struct Machine {
-  double multiply_adds;  // a second, of all threads
-  double bandwidth;      // bytes a second
+  [[nodiscard]] double token_count() const { return static_cast<double>(tokens_.size()); }
+
+  // Seconds of the fastest of a few passes.
+  double measure(const kernels::Kernels& kernels, ThreadPool& pool) {
+    constexpr int kPasses = 3;
+    Lockstep coder(context(kernels, pool));
+    if (codes_.empty() && work_.decodes) encode(coder);
+    return best_of(
+        kPasses, [&] { work_.decodes ? decode(coder) : encode(coder); }, kPassesSeconds);
+  }
+
+  // One more pass, of one thread and under observation. Returns its seconds of processor time.
+  double profile(bench::Profile& profile) {
+    ThreadPool pool(1);
+    Lockstep coder(context(profile.kernels(), pool));
+    const double begin = bench::processor_seconds();
+    profile.start();
+    work_.decodes ? decode(coder) : encode(coder);
+    profile.stop();
+    return bench::processor_seconds() - begin;
+  }
+
+ private:
+  CodingContext context(const kernels::Kernels& kernels, ThreadPool& pool) {
+    return {model_, alphabet_, kernels, pool, model_.config.default_window(), work_.adaptive, std::nullopt, nullptr};
+  }
+  static Status ignore(const LockstepState&) { return {}; }
+
+  void encode(Lockstep& coder) { codes_ = coder.encode(strips_, ignore).value(); }
+  void decode(Lockstep& coder) {
+    std::vector<CodedStrip> coded;
+    for (const ByteVector& code : codes_) coded.push_back({code, work_.tokens_a_lane});
+    if (!coder.decode(coded, ignore).ok()) std::abort();
+  }
+
+  const Model& model_;
+  Work work_;
+  test::BareIds alphabet_;
+  std::vector<TokenId> tokens_;
+  std::vector<std::span<const TokenId>> strips_;
+  std::vector<ByteVector> codes_;
 };
 
-std::uint64_t weight_bytes(const Model& model) {
-  std::uint64_t bytes = model.weights.output.storage.size();
+struct Machine {
+  bench::Peak peak;
+  double bandwidth;  // bytes a second
+};
+
+// All matrices of a model of a shape, or of the built-in one.
+std::vector<const kernels::PackedMatrix*> matrices_of(const Model& model) {
+  std::vector<const kernels::PackedMatrix*> matrices = {&model.weights.output.packed};
   for (const LayerWeights& layer : model.weights.layers) {
     for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.ffn.gate,
                                  &layer.ffn.up, &layer.ffn.down}) {
-      bytes += linear->storage.size();
+      matrices.push_back(&linear->packed);
     }
+  }
+  return matrices;
+}
+
+double weight_bytes(const Model& model) {
+  double bytes = 0;
+  for (const kernels::PackedMatrix* matrix : matrices_of(model)) {
+    bytes += 1.0 * matrix->tile_count() * matrix->block_count * static_cast<double>(tile_block_bytes(matrix->format));
   }
   return bytes;
 }
 
-void measure(const char* name, const Model& model, ThreadPool& pool, const Machine& machine, std::ostream* csv) {
+// What one kind of work reached, in parts of what the machine can do and of the time.
+struct Measured {
+  double tokens_per_second = 0;
+  double of_peak = 0;
+  double of_bandwidth = 0;                       // where every token reads all weights; else 0
+  std::array<double, kShareCount> of_time = {};  // of one thread's, in kernels
+  double rest = 0;     // of one thread's: experts and range coder, and what the forward pass does outside of kernels
+  double waiting = 0;  // of all threads': what one thread alone would not have taken
+};
+
+Measured measure(const Model& model, ThreadPool& pool, const Machine& machine, const Work& work) {
+  const kernels::Kernels& kernels = *kernels::find_kernels("");
+  std::vector<const std::uint8_t*> matrices;
+  for (const kernels::PackedMatrix* matrix : matrices_of(model)) matrices.push_back(matrix->data);
+  Coding coding(model, work);
+  const double time = coding.measure(kernels, pool);
+  bench::Profile profile(kernels, matrices);
+  const double alone = coding.profile(profile);
+
+  Measured measured;
+  measured.tokens_per_second = coding.token_count() / time;
+  if (machine.peak.multiply_adds > 0) {
+    measured.of_peak =
+        measured.tokens_per_second * static_cast<double>(model.multiply_adds_per_token()) / machine.peak.multiply_adds;
+  }
+  if (work.lane_count == 1) {
+    measured.of_bandwidth = measured.tokens_per_second * weight_bytes(model) / machine.bandwidth;
+  }
+  measured.of_time = profile.shares();
+  measured.rest = 1;
+  for (const double share : measured.of_time) measured.rest -= share;
+  if (pool.thread_count() > 1) measured.waiting = std::max(0.0, 1 - alone / (pool.thread_count() * time));
+  return measured;
+}
+
+constexpr const char* kShareNames[kShareCount] = {"products", "attention", "quantisation", "norms and activations",
+                                                  "frequencies"};
+
+void print(const Work& work, const Measured& measured, double multiply_adds_per_token, std::uint32_t thread_count) {
+  std::printf("  %-26s %9.0f tokens/s %8.1f G mac/s %5.0f %% of peak", work.name, measured.tokens_per_second,
+              measured.tokens_per_second * multiply_adds_per_token / 1e9, 100 * measured.of_peak);
+  if (measured.of_bandwidth > 0) std::printf(", %3.0f %% of bandwidth", 100 * measured.of_bandwidth);
+  std::printf("\n      %% of the time:");
+  for (std::size_t i = 0; i < kShareCount; ++i) std::printf(" %s %.1f,", kShareNames[i], 100 * measured.of_time[i]);
+  std::printf(" the rest %.1f", 100 * measured.rest);
+  if (thread_count > 1) std::printf("; of %u threads' waiting %.1f", thread_count, 100 * measured.waiting);
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+void write_csv_header(std::ostream& csv, const Machine& machine, const char* kernels) {
+  csv << "# int8 peak " << machine.peak.multiply_adds << " multiply-adds/s (" << machine.peak.instructions
+      << "), memory " << machine.bandwidth << " bytes/s, kernels " << kernels
+      << "\nshape,work,threads,tokens_per_s,percent_of_peak,percent_of_bandwidth";
+  for (const char* name : kShareNames) csv << ',' << name;
+  csv << ",rest,waiting\n";
+}
+
+void write_csv(std::ostream& csv, const char* shape, const Work& work, std::uint32_t thread_count,
+               const Measured& measured) {
+  csv << shape << ",\"" << work.name << "\"," << thread_count << ',' << measured.tokens_per_second << ','
+      << 100 * measured.of_peak << ',' << 100 * measured.of_bandwidth;
+  for (const double share : measured.of_time) csv << ',' << 100 * share;
+  csv << ',' << 100 * measured.rest << ',' << 100 * measured.waiting << std::endl;
+}
+
+void measure_shape(const char* name, const Model& model, ThreadPool& pool, const Machine& machine, std::ostream* csv) {
   const auto multiply_adds = static_cast<double>(model.multiply_adds_per_token());
-  const auto bytes = static_cast<double>(weight_bytes(model));
-  std::printf("%s: %.1f M multiply-adds a token, %.1f MB of weights\n", name, multiply_adds / 1e6, bytes / 1e6);
-  // Enough tokens for a second or so of a machine that reaches a third of its peak.
-  const double budget = machine.multiply_adds > 0 ? machine.multiply_adds / 3 / multiply_adds : 1000;
-  const auto length = [&](std::size_t lanes, double share) {
-    return std::clamp<std::size_t>(static_cast<std::size_t>(budget * share / static_cast<double>(lanes)), lanes > 1 ? 160 : 24, 2000);
+  std::printf("%s: %.1f M multiply-adds a token, %.1f MB of weights\n", name, multiply_adds / 1e6,
+              weight_bytes(model) / 1e6);
+  // As many tokens as a machine that reaches a third of its peak codes in a second or so; of small models more, so that
+  // caches and experts are not all new, which large ones would take too long for.
+  const double budget = machine.peak.multiply_adds > 0 ? machine.peak.multiply_adds / 3 / multiply_adds : 1000;
+  const auto length = [&](std::size_t lanes, double seconds) {
+    const double tokens = budget / static_cast<double>(lanes);
+    const double least = lanes > 1 ? std::clamp(8 * tokens, 16.0, 160.0) : 24;
+    return static_cast<std::size_t>(std::clamp(seconds * tokens, least, 2000.0));
   };
   constexpr std::size_t kLanes = 32;
   const Work works[] = {{"encode, 32 lanes", kLanes, length(kLanes, 1), false, true},
@@ -226,16 +279,9 @@ void measure(const char* name, const Model& model, ThreadPool& pool, const Machi
                         {"decode, 32 lanes", kLanes, length(kLanes, 1), true, true},
                         {"decode, one lane", 1, length(1, 0.1), true, true}};
   for (const Work& work : works) {
-    const double speed = coding_speed(model, pool, work);
-    const double compute = machine.multiply_adds > 0 ? 100 * speed * multiply_adds / machine.multiply_adds : 0;
-    const double traffic = work.lane_count == 1 ? 100 * speed * bytes / machine.bandwidth : 0;
-    std::printf("  %-26s %9.0f tokens/s %8.1f G mac/s %5.0f %% of peak", work.name, speed, speed * multiply_adds / 1e9, compute);
-    if (traffic > 0) std::printf(", %3.0f %% of bandwidth", traffic);
-    std::printf("\n");
-    std::fflush(stdout);
-    if (csv != nullptr) {
-      *csv << name << ',' << work.name << ',' << pool.thread_count() << ',' << speed << ',' << compute << ',' << traffic << '\n';
-    }
+    const Measured measured = measure(model, pool, machine, work);
+    print(work, measured, multiply_adds, pool.thread_count());
+    if (csv != nullptr) write_csv(*csv, name, work, pool.thread_count(), measured);
   }
 }
 
@@ -259,21 +305,21 @@ int run(const Options& options) {
   ThreadPool pool(options.thread_count);
   counts_processor_time = pool.thread_count() == 1;
   const kernels::KernelList list = kernels::available_kernels();
-  const Machine machine{has_vnni() ? int8_peak(pool) : 0, memory_bandwidth(pool)};
-  std::printf("%u threads, kernels %s: int8 peak %.1f G multiply-adds/s, memory %.1f GB/s\n", pool.thread_count(),
-              list.sets[0]->name, machine.multiply_adds / 1e9, machine.bandwidth / 1e9);
+  const kernels::Kernels& best = *list.sets[0];
+  const Machine machine{bench::int8_peak(best, pool), memory_bandwidth(pool)};
+  std::printf("%u threads, kernels %s: int8 peak %.1f G multiply-adds/s (%s), memory %.1f GB/s\n", pool.thread_count(),
+              best.name, machine.peak.multiply_adds / 1e9, machine.peak.instructions, machine.bandwidth / 1e9);
   if (options.kernels) print_matmuls(list);
   std::ofstream csv;
   if (!options.csv.empty()) {
     csv.open(options.csv);
-    csv << "# int8 peak " << machine.multiply_adds << " multiply-adds/s, memory " << machine.bandwidth << " bytes/s, kernels "
-        << list.sets[0]->name << "\nshape,work,threads,tokens_per_s,percent_of_peak,percent_of_bandwidth\n";
+    write_csv_header(csv, machine, best.name);
   }
   std::ostream* const out = csv.is_open() ? &csv : nullptr;
   if (options.wants("built-in")) {
     const auto model = builtin_model();
     if (!model.ok()) return 1;
-    measure("built-in", model.value()->model, pool, machine, out);
+    measure_shape("built-in", model.value()->model, pool, machine, out);
   }
   for (const bench::Shape& shape : kShapes) {
     if (!options.wants(shape.name)) continue;
@@ -282,7 +328,7 @@ int run(const Options& options) {
     if (!file.ok()) return 1;
     const auto model = Model::load(file.value());
     if (!model.ok()) return 1;
-    measure(shape.name, model.value(), pool, machine, out);
+    measure_shape(shape.name, model.value(), pool, machine, out);
   }
   return 0;
 }

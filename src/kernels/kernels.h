@@ -3,8 +3,8 @@
 // function computes, to the bit (spec/numeric.md); the sets under x86/ and arm/ compute the same bits faster. A kernel takes
 // pointers and numbers, allocates nothing and cannot fail; its caller validates. Knows arithmetic, not models.
 //
-// Rows. Every row of floats is padded with zeros to a multiple of kBlock elements; kernels may read and write the
-// padding and leave zeros there. Blocks are kBlock elements along the summed dimension, tiles kTile outputs.
+// Rows. Every row of floats is padded with zeros to a multiple of kBlock elements; kernels may read and write the padding
+// and leave zeros there, beside finite numbers. Blocks are kBlock elements of the summed dimension, tiles kTile outputs.
 #pragma once
 
 #include <cstddef>
