@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What this machine can do, and what share of it coding reaches: the int8 multiply-add peak of the kernel set in use
-// (peak.h) and the memory bandwidth of the threads in use, the matrix kernels, and then, for several shapes of model,
+// (peak.h) and the memory bandwidth of the threads in use, and then, for several shapes of model,
 // encoding (prefill), decoding of many lanes and of a single one, logits, frequencies, experts and range coder
 // included, and where the time goes. Best of several short runs, because the machine may be shared.
 //
-//   tacit_roofline [-T THREADS] [--kernels] [--csv FILE] [SHAPE...]
+//   tacit_roofline [-T THREADS] [--csv FILE] [SHAPE...]
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -49,40 +49,6 @@ double memory_bandwidth(ThreadPool& pool) {
     });
   });
   return 8.0 * kWords / time + (sums[0] == 1 ? 1 : 0);
-}
-
-// Multiply-adds a second of one matrix product, with weights of any bits that stay in the second-level cache.
-double matmul_speed(const kernels::Kernels& kernels, kernels::WeightFormat format, std::uint32_t row_count) {
-  constexpr std::uint32_t kWidth = 1024, kOutputs = 512, kBlocks = kWidth / kernels::kBlock;
-  kernels::PackedMatrix matrix{nullptr, kOutputs, kBlocks, format};
-  AlignedBuffer weights(matrix.tile_count() * kBlocks * kernels::tile_block_bytes(format));
-  std::fill_n(weights.data(), weights.size(), std::uint8_t{9});  // as a float, 9-bytes are an ordinary one
-  matrix.data = weights.data();
-  const std::vector<std::int8_t> narrow(row_count * kWidth, 3);
-  const std::vector<std::int16_t> wide(row_count * kWidth, 3);
-  const std::vector<float> scales(row_count * kBlocks, 1.0f);
-  const std::vector<std::int32_t> sums(row_count * kBlocks, 3 * kernels::kBlock);
-  std::vector<float> out(row_count * kOutputs);
-  const double time = best_of(20, [&] {
-    for (int i = 0; i < 10; ++i) {
-      kernels.matmul(matrix, 0, matrix.tile_count(), {narrow.data(), wide.data(), scales.data(), sums.data()},
-                     row_count, out.data(), kOutputs);
-    }
-  });
-  return 10.0 * kWidth * kOutputs * row_count / time;
-}
-
-void print_matmuls(const kernels::KernelList& list) {
-  std::printf("%-10s %-28s %10s %10s\n", "kernels", "G mac/s of one product", "1 row", "32 rows");
-  for (std::uint32_t set = 0; set + 1 < list.count; ++set) {
-    for (const kernels::FormatTraits& format : kernels::kWeightFormats) {
-      const std::string name = std::to_string(format.bits) + " bits" + (format.part_count == 2 ? ", halves" : "") +
-                               (format.has_minimum ? ", minimum" : "");
-      std::printf("%-10s %-28s %10.1f %10.1f\n", list.sets[set]->name, name.c_str(),
-                  matmul_speed(*list.sets[set], format.format, 1) / 1e9,
-                  matmul_speed(*list.sets[set], format.format, 32) / 1e9);
-    }
-  }
 }
 
 // Token ids that repeat themselves about as much as text does: half of them are copies of a run that came before.
@@ -293,7 +259,6 @@ constexpr bench::Shape kShapes[] = {
 
 struct Options {
   std::uint32_t thread_count = 0;
-  bool kernels = false;
   std::string csv;
   std::vector<std::string> shapes;
   [[nodiscard]] bool wants(const char* shape) const {
@@ -309,7 +274,6 @@ int run(const Options& options) {
   const Machine machine{bench::int8_peak(best, pool), memory_bandwidth(pool)};
   std::printf("%u threads, kernels %s: int8 peak %.1f G multiply-adds/s (%s), memory %.1f GB/s\n", pool.thread_count(),
               best.name, machine.peak.multiply_adds / 1e9, machine.peak.instructions, machine.bandwidth / 1e9);
-  if (options.kernels) print_matmuls(list);
   std::ofstream csv;
   if (!options.csv.empty()) {
     csv.open(options.csv);
@@ -345,12 +309,10 @@ int main(int argument_count, char** arguments) {
       options.thread_count = static_cast<std::uint32_t>(std::strtoul(arguments[++i], nullptr, 10));
     } else if (argument == "--csv" && has_value) {
       options.csv = arguments[++i];
-    } else if (argument == "--kernels") {
-      options.kernels = true;
     } else if (argument[0] != '-') {
       options.shapes.push_back(argument);
     } else {
-      std::fprintf(stderr, "usage: tacit_roofline [-T THREADS] [--kernels] [--csv FILE] [SHAPE...]\n");
+      std::fprintf(stderr, "usage: tacit_roofline [-T THREADS] [--csv FILE] [SHAPE...]\n");
       return 2;
     }
   }

@@ -1156,9 +1156,9 @@ EXPERT_SAMPLERS = (
     Sampler(top_p=single(0.95)),
     Sampler(top_k=40),
     Sampler(min_p=single(0.1)),
-    Sampler(temperature=0.75),
-    Sampler(temperature=0.75, top_p=single(0.9)),
-    Sampler(temperature=0.75, top_k=40, top_p=single(0.95), min_p=single(0.05), order=1),
+    Sampler(temperature=0.7),
+    Sampler(temperature=0.7, top_p=single(0.9)),
+    Sampler(temperature=0.7, top_k=40, top_p=single(0.95), min_p=single(0.05), order=1),
     Sampler(temperature=single(0.4)),
     Sampler(top_k=1),
 )

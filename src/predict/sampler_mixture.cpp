@@ -9,7 +9,7 @@ namespace tacit {
 namespace {
 
 // A change of any of these is a change of the contract.
-constexpr std::array<float, 3> kScales = {1.0f, 1.0f / 0.75f, 1.0f / 0.4f};  // inverse temperatures
+constexpr std::array<float, 3> kScales = {1.0f, 1.0f / 0.7f, 1.0f / 0.4f};  // inverse temperatures
 constexpr std::uint32_t kRanksMax = 64;
 struct GuessedSampler {
   const char* name;
@@ -23,8 +23,8 @@ const std::array<GuessedSampler, kGuessedSamplers> kGuessed = {{
     {"top-p 0.95", 0, {.top_p = 0.95F}},
     {"top-k 40", 0, {.top_k = 40}},
     {"min-p 0.1", 0, {.min_p = 0.1F}},
-    {"temperature 0.75", 1, {}},
-    {"temperature 0.75, top-p 0.9", 1, {.top_p = 0.9F}},
+    {"temperature 0.7", 1, {}},
+    {"temperature 0.7, top-p 0.9", 1, {.top_p = 0.9F}},
     {"llama.cpp's defaults",
      1,
      {.top_k = 40, .top_p = 0.95F, .min_p = 0.05F, .order = SamplerSettings::Order::kTemperatureLast}},
