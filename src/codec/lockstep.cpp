@@ -90,8 +90,8 @@ struct DecodePort {
 template <class Port>
 class LaneGroup {
  public:
-  // `first_lane`: of the block's lanes. `predictor`: null where there is none. `drafts`: of one lane whose model can
-  // read a position again; the model reads drafts then, else `chunk` steps at once.
+  // `first_lane`: of the block's lanes. `predictor`: null where there is none. The model reads `chunk` steps at
+  // once, and a draft after them if it `drafts`: one lane whose model can read a position again.
   LaneGroup(const CodingContext& context, std::size_t first_lane, std::span<Port> ports, std::span<LaneCache> caches,
             AdaptivePredictor* predictor, ThreadPool* pool, std::uint32_t chunk, bool drafts)
       : tokenizer_(context.tokenizer),
@@ -131,8 +131,9 @@ class LaneGroup {
   }
 
   void read(std::uint64_t first) {
+    if (drafter_.has_value()) draft_ = drafter_->draft(ports_[0].symbols, kDraftMax);
     read_first_ = first;
-    read_end_ = first + (drafter_.has_value() ? 1 + draft(first) : chunk_);
+    read_end_ = first + chunk_ + draft_.size();
     logits_end_ = first;
     rows_.clear();
     first_rows_.clear();
@@ -144,13 +145,6 @@ class LaneGroup {
       }
     }
     if (!rows_.empty()) forward_.run(rows_);
-  }
-
-  // Drafts the symbols of `step` and after it that are input to later steps; their number.
-  std::uint64_t draft(std::uint64_t step) {
-    const std::uint64_t count_max = std::min<std::uint64_t>(kDraftMax, ports_[0].symbol_count() - step - 1);
-    draft_ = drafter_->draft(ports_[0].symbols, count_max);
-    return draft_.size();
   }
 
   // What the model reads at `step`: the symbol before it, or the draft of that.
