@@ -15,8 +15,9 @@ namespace tacit {
 
 class Drafter {
  public:
-  // `text_size`: symbols that the text will have, fewer than 2^32 - 1. `row_cost`: what the model needs for one more row of a run, in runs of one row; less than 1. A symbol is drafted if
-  // it is as likely as that, with all before it, to be right: a run is saved then, on average, for what rows cost.
+  // `text_size`: symbols that the text will have, fewer than 2^32 - 1. `row_cost`: what the model needs for one more
+  // row of a run, in runs of one row; less than 1. A symbol is drafted if it is as likely as that, with all before it,
+  // to be right: a run is saved then, on average, for what rows cost.
   Drafter(std::uint64_t text_size, double row_cost);
 
   // At most `count_max` symbols that may follow `past`, which is the text so far: that of the last call and what came
@@ -36,6 +37,7 @@ class Drafter {
 
   void learn(std::uint32_t place);
   void find_match(std::uint32_t place);
+  // The entry of the context of kOrders[order] symbols before `place`.
   [[nodiscard]] std::uint32_t& newest(std::size_t order, std::uint32_t place);
   [[nodiscard]] std::uint32_t length_in_common(std::uint32_t a, std::uint32_t b) const;
 
@@ -44,8 +46,8 @@ class Drafter {
   std::uint32_t learnt_ = 0;  // symbols of the past
   std::uint32_t bucket_mask_;
   std::array<std::vector<std::uint32_t>, kOrders.size()> newest_;  // place after a context, by its hash
-  std::uint32_t match_ = kNowhere;     // the place whose symbol comes next, if the text goes on as it did there
-  std::uint32_t match_length_ = 0;     // symbols before it that are the last ones, at most kLengthMax
+  std::uint32_t match_ = kNowhere;           // the place whose symbol comes next, if the text goes on as it did there
+  std::uint32_t match_length_ = 0;           // symbols before it that are the last ones, at most kLengthMax
   std::array<double, kLengthMax + 1> hits_;  // how often the symbol is right, by length
   std::vector<TokenId> draft_;
 };
