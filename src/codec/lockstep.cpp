@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/limits.h"
+#include "codec/drafter.h"
 
 namespace tacit {
 namespace {
@@ -14,13 +15,27 @@ namespace {
 constexpr std::uint32_t kChunkMax = 64;
 constexpr std::uint32_t kChunkOfManyLanes = 16;
 constexpr std::size_t kManyLanes = 4;
+// Rows whose logits are found at once: enough for the output matrix to be read seldom where lanes are few.
+constexpr std::size_t kLogitRows = 16;
+// A draft and the step before it are read at once, into the room that lanes' caches have for a chunk.
+constexpr std::size_t kDraftMax = kLogitRows - 1;
+static_assert(kDraftMax < kChunkMax);
 // Steps between two looks of the observer, and between two meetings of the threads where lanes learn nothing from each
 // other: each meeting costs a wait for the slowest.
 constexpr std::uint32_t kStretch = 64;
 
+// What one more row costs where runs have one (docs/decisions/0013). Weights that no cache holds are read for all rows
+// together, unless each row has its own experts.
+double row_cost(const Model& model) {
+  constexpr std::uint64_t kCachedWeights = 12'000'000;
+  const bool shares_memory = model.config.expert_count == 0 && model.multiply_adds_per_token() > kCachedWeights;
+  return shares_memory ? 0.2 : 0.5;
+}
+
 // The two directions differ in who knows the next symbol. A distribution is Frequencies or a LanePrediction.
 struct EncodePort {
   static constexpr ErrorCode kExcess = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
+  static constexpr bool kKnowsText = true;
   std::span<const TokenId> symbols;
   RangeEncoder encoder;
 
@@ -44,6 +59,7 @@ struct EncodePort {
 
 struct DecodePort {
   static constexpr ErrorCode kExcess = ErrorCode::kDamaged;  // the archive asks for it, and no encoder wrote that
+  static constexpr bool kKnowsText = false;
   RangeDecoder decoder;
   std::uint64_t count;
   std::vector<TokenId> symbols;
@@ -74,41 +90,56 @@ struct DecodePort {
 template <class Port>
 class LaneGroup {
  public:
-  // `first_lane`: of the block's lanes. `predictor`: null where there is none.
+  // `first_lane`: of the block's lanes. `predictor`: null where there is none. The model reads `chunk` steps at
+  // once, and a draft after them if it `drafts`: one lane whose model can read a position again.
   LaneGroup(const CodingContext& context, std::size_t first_lane, std::span<Port> ports, std::span<LaneCache> caches,
-            AdaptivePredictor* predictor, ThreadPool* pool)
+            AdaptivePredictor* predictor, ThreadPool* pool, std::uint32_t chunk, bool drafts)
       : tokenizer_(context.tokenizer),
         predictor_(predictor),
         traces_(context.traces),
         first_lane_(first_lane),
         ports_(ports),
         caches_(caches),
+        chunk_(chunk),
         forward_(context.model, context.kernels, context.window, pool),
         scratch_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
                  context.sampler),
         logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
-        logits_(ports.size() * logits_stride_) {
+        logit_steps_(std::max<std::size_t>(kLogitRows / std::max<std::size_t>(ports.size(), 1), 1)),
+        logits_(ports.size() * logit_steps_ * logits_stride_) {
+    if (drafts) drafter_.emplace(ports[0].symbol_count(), row_cost(context.model));
     if (traces_ == nullptr) return;
     tracer_.emplace(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count());
   }
 
-  // Steps [first, end) of every lane that has so many; every `chunk` steps the model reads that many.
-  void advance(std::uint64_t first, std::uint64_t end, std::uint32_t chunk) {
+  // Steps [first, end) of every lane that has so many.
+  void advance(std::uint64_t first, std::uint64_t end) {
     for (std::uint64_t step = first; step < end && status_.ok(); ++step) {
-      if (step % chunk == 0) read(step, chunk);
-      code_step(step, static_cast<std::uint32_t>(step % chunk));
+      if (!is_read(step)) read(step);
+      if (step >= logits_end_) find_logits(step);
+      code_step(step);
     }
   }
 
   [[nodiscard]] const Status& status() const { return status_; }
 
  private:
-  void read(std::uint64_t first, std::uint32_t count) {
+  // Whether the model has read the lanes as they are up to `step`: a draft may have been another text.
+  [[nodiscard]] bool is_read(std::uint64_t step) const {
+    if (step >= read_end_) return false;
+    return !drafter_.has_value() || rows_[step - read_first_].token == input_token(ports_[0], step);
+  }
+
+  void read(std::uint64_t first) {
+    if (drafter_.has_value()) draft_ = drafter_->draft(ports_[0].symbols, kDraftMax);
+    read_first_ = first;
+    read_end_ = first + chunk_ + draft_.size();
+    logits_end_ = first;
     rows_.clear();
     first_rows_.clear();
     for (std::size_t i = 0; i < ports_.size(); ++i) {
       first_rows_.push_back(static_cast<std::uint32_t>(rows_.size()));
-      const std::uint64_t end = std::min(first + count, ports_[i].symbol_count());
+      const std::uint64_t end = std::min(read_end_, ports_[i].symbol_count());
       for (std::uint64_t step = first; step < end; ++step) {
         rows_.push_back({&caches_[i], static_cast<std::uint32_t>(step), input_token(ports_[i], step)});
       }
@@ -116,25 +147,33 @@ class LaneGroup {
     if (!rows_.empty()) forward_.run(rows_);
   }
 
-  // What the model reads at `step`: the symbol before it.
+  // What the model reads at `step`: the symbol before it, or the draft of that.
   [[nodiscard]] TokenId input_token(const Port& port, std::uint64_t step) const {
-    return step == 0 ? tokenizer_.context_start_token() : tokenizer_.model_token(port.symbols[step - 1]);
+    if (step == 0) return tokenizer_.context_start_token();
+    const std::size_t known = port.symbols.size();
+    return tokenizer_.model_token(step <= known ? port.symbols[step - 1] : draft_[step - 1 - known]);
   }
 
-  // The symbols of the step, lane by lane; it is `offset` steps into what the model has read.
-  void code_step(std::uint64_t step, std::uint32_t offset) {
-    active_.clear();
-    active_rows_.clear();
-    for (std::size_t i = 0; i < ports_.size(); ++i) {
-      if (step >= ports_[i].symbol_count()) continue;
-      active_.push_back(i);
-      active_rows_.push_back(first_rows_[i] + offset);
+  // Logits of steps from `first` on that the model has read, in the order in which they are coded.
+  void find_logits(std::uint64_t first) {
+    logits_end_ = std::min<std::uint64_t>(read_end_, first + logit_steps_);
+    logit_rows_.clear();
+    for (std::uint64_t step = first; step < logits_end_; ++step) {
+      for (std::size_t i = 0; i < ports_.size(); ++i) {
+        if (step >= ports_[i].symbol_count()) continue;
+        logit_rows_.push_back(first_rows_[i] + static_cast<std::uint32_t>(step - read_first_));
+      }
     }
-    if (active_.empty()) return;
-    forward_.logits(active_rows_, logits_.data(), logits_stride_);
-    for (std::size_t i = 0; i < active_.size() && status_.ok(); ++i) {
-      const float* logits = logits_.data() + i * logits_stride_;
-      status_ = predictor_ == nullptr ? code_plain(active_[i], step, logits) : code_adaptive(active_[i], step, logits);
+    next_logits_ = logits_.data();
+    if (!logit_rows_.empty()) forward_.logits(logit_rows_, logits_.data(), logits_stride_);
+  }
+
+  // The symbols of the step, lane by lane.
+  void code_step(std::uint64_t step) {
+    for (std::size_t i = 0; i < ports_.size() && status_.ok(); ++i) {
+      if (step >= ports_[i].symbol_count()) continue;
+      status_ = predictor_ == nullptr ? code_plain(i, step, next_logits_) : code_adaptive(i, step, next_logits_);
+      next_logits_ += logits_stride_;
     }
   }
 
@@ -188,31 +227,41 @@ class LaneGroup {
   std::size_t first_lane_;
   std::span<Port> ports_;
   std::span<LaneCache> caches_;
+  std::uint32_t chunk_;
+  std::optional<Drafter> drafter_;
+  std::span<const TokenId> draft_;  // its last
   Forward forward_;
   PredictScratch scratch_;
   std::size_t logits_stride_;
-  std::vector<float> logits_;
+  std::uint64_t read_first_ = 0;  // steps of the last run
+  std::uint64_t read_end_ = 0;
   std::vector<Row> rows_;
-  std::vector<std::uint32_t> first_rows_;   // of each lane, in the last run
-  std::vector<std::size_t> active_;         // lanes that have the step at hand
-  std::vector<std::uint32_t> active_rows_;  // and their rows
+  std::vector<std::uint32_t> first_rows_;  // of each lane, in the last run
+  std::uint64_t logits_end_ = 0;           // steps whose logits are there
+  std::size_t logit_steps_;                // at once
+  std::vector<std::uint32_t> logit_rows_;
+  std::vector<float> logits_;
+  const float* next_logits_ = nullptr;
   Status status_;
 };
 
 // As many groups as threads; where lanes are fewer than threads one group whose operations all threads share.
 template <class Port>
 std::vector<std::unique_ptr<LaneGroup<Port>>> make_groups(const CodingContext& context, std::span<Port> ports,
-                                                          std::span<LaneCache> caches, AdaptivePredictor* predictor) {
+                                                          std::span<LaneCache> caches, AdaptivePredictor* predictor,
+                                                          std::uint32_t chunk) {
   const std::size_t thread_count = context.pool.thread_count();
   const bool share = ports.size() < thread_count;
   const std::size_t group_count = share ? 1 : thread_count;
+  // Lanes side by side would wait for the one whose draft failed first. States of recurrent models know no way back.
+  const bool drafts = !Port::kKnowsText && ports.size() == 1 && !context.model.config.is_recurrent();
   std::vector<std::unique_ptr<LaneGroup<Port>>> groups;
   for (std::size_t g = 0; g < group_count; ++g) {
     const std::size_t begin = ports.size() * g / group_count;
     const std::size_t size = ports.size() * (g + 1) / group_count - begin;
     groups.push_back(std::make_unique<LaneGroup<Port>>(context, begin, ports.subspan(begin, size),
                                                        caches.subspan(begin, size), predictor,
-                                                       share ? &context.pool : nullptr));
+                                                       share ? &context.pool : nullptr, chunk, drafts));
   }
   return groups;
 }
@@ -263,9 +312,9 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
   }
   if (context_.traces != nullptr) context_.traces->assign(ports.size(), {});
   auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()),
-                            predictor.has_value() ? &*predictor : nullptr);
+                            predictor.has_value() ? &*predictor : nullptr, chunk);
   const auto advance = [&](std::uint64_t first, std::uint64_t end) {
-    const auto body = [&](std::uint32_t g) { groups[g]->advance(first, end, chunk); };
+    const auto body = [&](std::uint32_t g) { groups[g]->advance(first, end); };
     if (groups.size() == 1) return body(0);
     context_.pool.run(static_cast<std::uint32_t>(groups.size()), body);
   };

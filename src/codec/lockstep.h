@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Symbols to code streams and back, many strips of text side by side. Every strip is coded by a lane, which starts
 // with a fresh context. Lanes advance in lockstep: step t of every lane comes before step t + 1 of any, so that what is
-// learnt from all lanes' past (spec/numeric.md, section 8) is the same for encoder and decoder. Encoding knows the
-// text and runs the model over a chunk of steps at once; decoding runs it step by step; the bits are the same.
+// learnt from all lanes' past (spec/numeric.md, section 8) is the same for encoder and decoder. Encoding knows the text
+// and runs the model over a chunk of steps at once; decoding runs it step by step, or for a single lane over a draft of
+// its text (codec/drafter.h); the bits are the same.
 #pragma once
 
 #include <cstdint>
