@@ -78,6 +78,19 @@ struct OneTensor {
   const gguf::Tensor& tensor;
 };
 
+struct PackedRows {
+  Packing packing;
+  Linear linear;
+};
+Result<PackedRows> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uint64_t first_row,
+                        std::uint32_t row_count) {
+  PackedRows rows{Packing(file.name()), {}};
+  rows.linear = rows.packing.add(tensor, first_row, row_count);
+  ThreadPool pool(2);
+  TACIT_TRY(rows.packing.fill(pool, {}));
+  return rows;
+}
+
 // The weights [output, input] that a packed matrix stands for: what the reference kernel makes of each unit vector.
 std::vector<float> unpack(const Linear& linear) {
   const kernels::PackedMatrix& packed = linear.packed;
@@ -130,12 +143,12 @@ TEST_P(EveryBlockType, IsPackedAsItIsDequantised) {
   const auto expected = floats_of(GetParam(), blocks.data(), kWidth * kHeight);
   auto packed = pack(one.file, one.tensor, 0, kHeight);
   ASSERT_TRUE(packed.ok()) << packed.error().message;
-  const std::vector<float> weights = unpack(packed.value());
+  const std::vector<float> weights = unpack(packed.value().linear);
   ASSERT_EQ(weights.size(), expected.size());
   for (std::size_t i = 0; i < weights.size(); ++i) ASSERT_EQ(weights[i], expected[i]) << i;  // zeros may differ in sign
   auto part = pack(one.file, one.tensor, 2, 3);
   ASSERT_TRUE(part.ok());
-  const std::vector<float> rows = unpack(part.value());
+  const std::vector<float> rows = unpack(part.value().linear);
   for (std::size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(rows[i], expected[2 * kWidth + i]) << i;
 }
 
@@ -155,7 +168,7 @@ TEST_P(EveryFloatType, IsQuantisedWithinHalfAStep) {
   const auto expected = floats_of(GetParam(), bytes.data(), kWidth * kHeight);
   auto packed = pack(one.file, one.tensor, 0, kHeight);
   ASSERT_TRUE(packed.ok()) << packed.error().message;
-  const std::vector<float> weights = unpack(packed.value());
+  const std::vector<float> weights = unpack(packed.value().linear);
   for (std::uint32_t row = 0; row < kHeight; ++row) {
     for (std::uint32_t k = 0; k < kWidth; ++k) {
       const std::uint32_t end = std::min(kWidth, k / 32 * 32 + 32);
