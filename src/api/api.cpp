@@ -187,7 +187,7 @@ Result<Call> begin_call(const tacit_options* given) {
 Result<Call> begin_model_call(const tacit_options* given) {
   TACIT_ASSIGN(Call call, begin_call(given));
   if (call.model == nullptr) {
-    TACIT_ASSIGN(call.model, builtin_model());
+    TACIT_ASSIGN(call.model, builtin_model_outline());
   }
   TACIT_TRY(call.model->prepare(*call.pool));
   return call;
@@ -226,7 +226,7 @@ ModelFinder model_finder(Call& call) {
       if (call.model->fingerprint() == header.model_fingerprint) return call.model.get();
     }
     if (header.model_fingerprint == builtin_model_fingerprint()) {
-      TACIT_ASSIGN(call.model, builtin_model());
+      TACIT_ASSIGN(call.model, builtin_model_outline());
       TACIT_TRY(call.model->prepare(*call.pool));
       return call.model.get();
     }
@@ -547,7 +547,7 @@ void tacit_free(void* buffer) { std::free(buffer); }
 tacit_status tacit_model_open_builtin(tacit_model** model) {
   return guarded([&]() -> Status {
     TACIT_TRY(require(model != nullptr, "model"));
-    TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, builtin_model());
+    TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, builtin_model_outline());
     *model = new_model(std::move(loaded));
     return {};
   });
@@ -615,7 +615,7 @@ tacit_status tacit_models_list(const char* const* paths, size_t path_count, taci
       is_stopped = receive(context, &form) != 0;
       return !is_stopped;
     };
-    TACIT_ASSIGN(const std::shared_ptr<const LoadedModel> builtin, builtin_model());
+    TACIT_ASSIGN(const std::shared_ptr<const LoadedModel> builtin, builtin_model_outline());
     if (hand_over(found_builtin(*builtin))) search.list(hand_over);
     if (is_stopped) return Error{ErrorCode::kCancelled, "stopped by the model function"};
     return {};
@@ -628,7 +628,7 @@ tacit_status tacit_model_find(const char* name, tacit_model** model) {
     TACIT_TRY(require(model != nullptr, "model"));
     std::string path = name;
     if (struct stat info {}; ::stat(name, &info) != 0 && errno == ENOENT && path.find('/') == std::string::npos) {
-      TACIT_ASSIGN(std::shared_ptr<const LoadedModel> builtin, builtin_model());
+      TACIT_ASSIGN(std::shared_ptr<const LoadedModel> builtin, builtin_model_outline());
       TACIT_ASSIGN(FoundModel found, ModelSearch().find_named(path, found_builtin(*builtin)));
       if (found.path.empty()) {
         *model = new_model(std::move(builtin));
