@@ -32,7 +32,8 @@ extern "C" void end_by_signal(int signal_number) {
 // Models and archives are mapped. Where one is cut short meanwhile, or its disk fails, reading it is no call that could
 // return an error.
 extern "C" void end_by_lost_file(int) {
-  constexpr std::string_view kMessage = "tacit: a model or an archive was cut short while it was read, or its disk failed\n";
+  constexpr std::string_view kMessage =
+      "tacit: a model or an archive was cut short while it was read, or its disk failed\n";
   clean_up();
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
   ::_exit(static_cast<int>(ExitCode::kIo));
