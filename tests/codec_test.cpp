@@ -239,7 +239,6 @@ class SmallModel {
     EXPECT_TRUE(tokenizer.ok()) << tokenizer.error().message;
     loaded_.tokenizer = std::move(tokenizer).value();
     loaded_.name = "small model";
-    loaded_.fingerprint = sha256(weights_bytes_);
   }
   const LoadedModel& operator*() const { return loaded_; }
 

@@ -3,6 +3,8 @@
 // are the dequantised ones exactly, and bytes that nobody meant as weights.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <fstream>
@@ -78,6 +80,19 @@ struct OneTensor {
   const gguf::Tensor& tensor;
 };
 
+struct PackedRows {
+  Packing packing;
+  Linear linear;
+};
+Result<PackedRows> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uint64_t first_row,
+                        std::uint32_t row_count) {
+  PackedRows rows{Packing(file.name()), {}};
+  rows.linear = rows.packing.add(tensor, first_row, row_count);
+  ThreadPool pool(2);
+  TACIT_TRY(rows.packing.fill(pool, {}));
+  return rows;
+}
+
 // The weights [output, input] that a packed matrix stands for: what the reference kernel makes of each unit vector.
 std::vector<float> unpack(const Linear& linear) {
   const kernels::PackedMatrix& packed = linear.packed;
@@ -130,12 +145,12 @@ TEST_P(EveryBlockType, IsPackedAsItIsDequantised) {
   const auto expected = floats_of(GetParam(), blocks.data(), kWidth * kHeight);
   auto packed = pack(one.file, one.tensor, 0, kHeight);
   ASSERT_TRUE(packed.ok()) << packed.error().message;
-  const std::vector<float> weights = unpack(packed.value());
+  const std::vector<float> weights = unpack(packed.value().linear);
   ASSERT_EQ(weights.size(), expected.size());
   for (std::size_t i = 0; i < weights.size(); ++i) ASSERT_EQ(weights[i], expected[i]) << i;  // zeros may differ in sign
   auto part = pack(one.file, one.tensor, 2, 3);
   ASSERT_TRUE(part.ok());
-  const std::vector<float> rows = unpack(part.value());
+  const std::vector<float> rows = unpack(part.value().linear);
   for (std::size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(rows[i], expected[2 * kWidth + i]) << i;
 }
 
@@ -155,7 +170,7 @@ TEST_P(EveryFloatType, IsQuantisedWithinHalfAStep) {
   const auto expected = floats_of(GetParam(), bytes.data(), kWidth * kHeight);
   auto packed = pack(one.file, one.tensor, 0, kHeight);
   ASSERT_TRUE(packed.ok()) << packed.error().message;
-  const std::vector<float> weights = unpack(packed.value());
+  const std::vector<float> weights = unpack(packed.value().linear);
   for (std::uint32_t row = 0; row < kHeight; ++row) {
     for (std::uint32_t k = 0; k < kWidth; ++k) {
       const std::uint32_t end = std::min(kWidth, k / 32 * 32 + 32);
@@ -189,6 +204,60 @@ TEST_P(EveryTensorType, TakesAnyBytesAndRefusesWeightsThatAreNotFinite) {
     EXPECT_EQ(refused_count, 0u);  // its scales are always finite
   } else {
     EXPECT_GT(refused_count, 0u);
+  }
+}
+
+// Two matrices of several pieces each, the second one first in the file.
+struct TwoMatrices {
+  static constexpr std::uint32_t kWidth = 1024, kHeight = 4100;
+
+  explicit TwoMatrices(const ByteVector& data)
+      : bytes(test::GgufWriter()
+                  .add_tensor("b", TensorType::kQ8_0, {kWidth, kHeight}, data)
+                  .add_tensor("a", TensorType::kQ8_0, {kWidth, kHeight}, data)
+                  .bytes()),
+        file(gguf::File::parse(bytes, "two.gguf").value()),
+        packing("two.gguf") {
+    for (const char* name : {"a", "b"}) linears.push_back(packing.add(*file.find_tensor(name), 0, kHeight));
+  }
+
+  ByteVector bytes;
+  gguf::File file;
+  Packing packing;
+  std::vector<Linear> linears;
+};
+
+TEST(Packing, GivesTheSameBytesOnAnyNumberOfThreads) {
+  Random random(5);
+  const ByteVector data = finite_blocks(TensorType::kQ8_0, std::size_t{TwoMatrices::kWidth} * TwoMatrices::kHeight, random);
+  const TwoMatrices one(data), many(data);
+  ThreadPool one_thread(1), three_threads(3);
+  ASSERT_TRUE(one.packing.fill(one_thread, {}).ok());
+  std::atomic<std::size_t> done_bytes{0};
+  std::atomic<int> beside_count{0};
+  ASSERT_TRUE(many.packing
+                  .fill(three_threads, {.beside = [&] { ++beside_count; },
+                                        .done_with = [&](ByteSpan part) { done_bytes += part.size(); }})
+                  .ok());
+  EXPECT_EQ(beside_count, 1);
+  EXPECT_EQ(done_bytes, 2 * data.size());
+  for (std::size_t i = 0; i < one.linears.size(); ++i) {
+    EXPECT_TRUE(std::ranges::equal(one.linears[i].storage, many.linears[i].storage)) << i;
+    EXPECT_TRUE(std::ranges::equal(one.linears[0].storage, one.linears[i].storage)) << i;
+  }
+}
+
+TEST(Packing, NamesTheFirstWeightOfTheFileThatIsNotFinite) {
+  const std::size_t row_bytes = TwoMatrices::kWidth / 32 * 34;
+  ByteVector data(row_bytes * TwoMatrices::kHeight);
+  for (const std::size_t row : {1500, 1501, 4000}) data[row * row_bytes + 1] = 0x7c;  // a scale that is infinite
+  const TwoMatrices two(data);
+  for (int round = 0; round < 20; ++round) {
+    ThreadPool pool(1 + round % 4);
+    const Status status = two.packing.fill(pool, {});
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().message,
+              "two.gguf: tensor b: found a weight in row 1500 that is infinite or no number, expected finite ones");
   }
 }
 

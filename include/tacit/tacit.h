@@ -56,10 +56,13 @@ TACIT_API void tacit_free(void *buffer);
 
 typedef struct tacit_model tacit_model;
 
-/* Opens the model that is linked into the library. */
+/* Opens the model that is linked into the library, as tacit_model_open does. */
 TACIT_API tacit_status tacit_model_open_builtin(tacit_model **model);
 
-/* Opens a GGUF file. The file is hashed (SHA-256) and must not change while the model is open.
+/* Opens a GGUF file, which is mapped and must not change while the model is open: where it is cut short, reading it is a
+ * SIGBUS. Of its weights only names and shapes are read and checked. The first call that computes with the model reads
+ * the rest, with the threads that its options name: it packs the weights, which takes about as much memory as the file,
+ * and hashes the file (SHA-256); where a weight is not finite, that call and all later ones return TACIT_MODEL.
  * Errors: TACIT_IO (cannot be read), TACIT_MODEL (not GGUF, damaged, or a kind that is not supported: says which). */
 TACIT_API tacit_status tacit_model_open(const char *path, tacit_model **model);
 

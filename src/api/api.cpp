@@ -183,12 +183,13 @@ Result<Call> begin_call(const tacit_options* given) {
   return call;
 }
 
-// As begin_call, and the model is there: the caller's or the built-in one.
+// As begin_call, and the model is there, ready to compute: the caller's or the built-in one.
 Result<Call> begin_model_call(const tacit_options* given) {
   TACIT_ASSIGN(Call call, begin_call(given));
   if (call.model == nullptr) {
-    TACIT_ASSIGN(call.model, builtin_model());
+    TACIT_ASSIGN(call.model, builtin_model_outline());
   }
+  TACIT_TRY(call.model->prepare(*call.pool));
   return call;
 }
 
@@ -206,28 +207,34 @@ std::string describe(const std::string& name, const Sha256& fingerprint) {
 }
 
 // The model that was left in the caller's slot, or that the search path has.
-Result<std::shared_ptr<const LoadedModel>> search_model(tacit_model*& slot, const archive::Header& header) {
-  if (slot != nullptr && slot->loaded->fingerprint == header.model_fingerprint) return slot->loaded;
+Result<std::shared_ptr<const LoadedModel>> search_model(tacit_model*& slot, const archive::Header& header,
+                                                        ThreadPool& pool) {
+  if (slot != nullptr && slot->loaded->fingerprint() == header.model_fingerprint) return slot->loaded;
   TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded,
-               ModelSearch().find(header.model_fingerprint, header.model_name));
+               ModelSearch().find(header.model_fingerprint, header.model_name, pool));
   tacit_model* const model = new_model(loaded);
   tacit_model_close(std::exchange(slot, model));
   return loaded;
 }
 
-// The model that an archive names, if it is the caller's or the built-in one, or the caller wants it to be looked for.
+// The model that an archive names, if it is the caller's or the built-in one, or the caller wants it to be looked for;
+// ready to compute.
 ModelFinder model_finder(Call& call) {
   return [&call](const archive::Header& header) -> Result<const LoadedModel*> {
-    if (call.model != nullptr && call.model->fingerprint == header.model_fingerprint) return call.model.get();
+    if (call.model != nullptr) {
+      TACIT_TRY(call.model->prepare(*call.pool));  // first, because it hashes meanwhile
+      if (call.model->fingerprint() == header.model_fingerprint) return call.model.get();
+    }
     if (header.model_fingerprint == builtin_model_fingerprint()) {
-      TACIT_ASSIGN(call.model, builtin_model());
+      TACIT_ASSIGN(call.model, builtin_model_outline());
+      TACIT_TRY(call.model->prepare(*call.pool));
       return call.model.get();
     }
     std::string given = call.model == nullptr
                             ? "none was given and the built-in one is another"
-                            : "the one given is " + describe(call.model->name, call.model->fingerprint);
+                            : "the one given is " + describe(call.model->name, call.model->fingerprint());
     if (call.model == nullptr && call.options.found_model != nullptr) {
-      Result<std::shared_ptr<const LoadedModel>> found = search_model(*call.options.found_model, header);
+      Result<std::shared_ptr<const LoadedModel>> found = search_model(*call.options.found_model, header, *call.pool);
       if (found.ok()) {
         call.model = std::move(found).value();
         return call.model.get();
@@ -273,7 +280,7 @@ FoundModel found_builtin(const LoadedModel& loaded) {
   FoundModel model;
   model.name = loaded.name;
   model.architecture = loaded.model.config.architecture;
-  model.fingerprint = loaded.fingerprint_hex;
+  model.fingerprint = loaded.fingerprint_hex();
   model.file_bytes = loaded.file_bytes;
   return model;
 }
@@ -540,7 +547,7 @@ void tacit_free(void* buffer) { std::free(buffer); }
 tacit_status tacit_model_open_builtin(tacit_model** model) {
   return guarded([&]() -> Status {
     TACIT_TRY(require(model != nullptr, "model"));
-    TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, builtin_model());
+    TACIT_ASSIGN(std::shared_ptr<const LoadedModel> loaded, builtin_model_outline());
     *model = new_model(std::move(loaded));
     return {};
   });
@@ -572,7 +579,7 @@ tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* in
     const Config& config = loaded.model.config;
     tacit_model_info value{};
     value.name = loaded.name.c_str();
-    value.fingerprint = loaded.fingerprint_hex.c_str();
+    value.fingerprint = loaded.fingerprint_hex().c_str();
     value.architecture = config.architecture.c_str();
     value.file_bytes = loaded.file_bytes;
     value.parameter_count = loaded.parameter_count;
@@ -608,7 +615,7 @@ tacit_status tacit_models_list(const char* const* paths, size_t path_count, taci
       is_stopped = receive(context, &form) != 0;
       return !is_stopped;
     };
-    TACIT_ASSIGN(const std::shared_ptr<const LoadedModel> builtin, builtin_model());
+    TACIT_ASSIGN(const std::shared_ptr<const LoadedModel> builtin, builtin_model_outline());
     if (hand_over(found_builtin(*builtin))) search.list(hand_over);
     if (is_stopped) return Error{ErrorCode::kCancelled, "stopped by the model function"};
     return {};
@@ -621,7 +628,7 @@ tacit_status tacit_model_find(const char* name, tacit_model** model) {
     TACIT_TRY(require(model != nullptr, "model"));
     std::string path = name;
     if (struct stat info {}; ::stat(name, &info) != 0 && errno == ENOENT && path.find('/') == std::string::npos) {
-      TACIT_ASSIGN(std::shared_ptr<const LoadedModel> builtin, builtin_model());
+      TACIT_ASSIGN(std::shared_ptr<const LoadedModel> builtin, builtin_model_outline());
       TACIT_ASSIGN(FoundModel found, ModelSearch().find_named(path, found_builtin(*builtin)));
       if (found.path.empty()) {
         *model = new_model(std::move(builtin));

@@ -16,6 +16,13 @@ ByteSpan builtin_bytes() { return {tacit_builtin_model_begin, tacit_builtin_mode
 }  // namespace
 
 Result<std::shared_ptr<const LoadedModel>> builtin_model() {
+  TACIT_ASSIGN(std::shared_ptr<const LoadedModel> model, builtin_model_outline());
+  ThreadPool caller_alone(1);
+  TACIT_TRY(model->prepare(caller_alone));
+  return model;
+}
+
+Result<std::shared_ptr<const LoadedModel>> builtin_model_outline() {
   static std::mutex mutex;
   static std::shared_ptr<const LoadedModel> model;
   const std::lock_guard<std::mutex> lock(mutex);

@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <span>
+#include <utility>
 
 namespace tacit {
 namespace {
@@ -44,6 +46,23 @@ void forget_unfinished(int slot) {
   if (slot >= 0) unfinished_outputs[slot].state.store(0);
 }
 
+struct DescriptorCloser {
+  int descriptor;
+  ~DescriptorCloser() { ::close(descriptor); }
+};
+
+// As many bytes as the file has, up to all of `buffer`; false with errno where reading fails.
+bool read_all(int descriptor, std::span<std::uint8_t> buffer, std::size_t& count) {
+  for (count = 0; count < buffer.size();) {
+    const ssize_t got = ::read(descriptor, buffer.data() + count, buffer.size() - count);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return false;
+    if (got == 0) break;
+    count += static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
 Status sync_folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -61,39 +80,53 @@ Status sync_folder_of(const std::string& path) {
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return system_error(path, "open");
+  const DescriptorCloser closer{descriptor};
   struct stat info {};
   if (::fstat(descriptor, &info) != 0 || S_ISDIR(info.st_mode)) {
     if (S_ISDIR(info.st_mode)) errno = EISDIR;
-    Error error = system_error(path, "read");
-    ::close(descriptor);
-    return error;
+    return system_error(path, "read");
   }
   MappedFile file;
-  if (info.st_size > 0) {
-    void* data = ::mmap(nullptr, static_cast<std::size_t>(info.st_size), PROT_READ, MAP_PRIVATE, descriptor, 0);
-    if (data == MAP_FAILED) {
-      Error error = system_error(path, "map");
-      ::close(descriptor);
-      return error;
-    }
-    file.data_ = static_cast<const std::uint8_t*>(data);
-    file.size_ = static_cast<std::size_t>(info.st_size);
+  if (info.st_size == 0) return file;
+  const auto size = static_cast<std::size_t>(info.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  file.is_copy_ = data == MAP_FAILED && errno == ENODEV;
+  if (file.is_copy_) data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED) return system_error(path, "map");
+  file.data_ = static_cast<const std::uint8_t*>(data);
+  file.size_ = file.mapped_size_ = size;
+  if (file.is_copy_ && !read_all(descriptor, {static_cast<std::uint8_t*>(data), size}, file.size_)) {
+    return system_error(path, "read");
   }
-  ::close(descriptor);
   return file;
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      mapped_size_(std::exchange(other.mapped_size_, 0)),
+      is_copy_(other.is_copy_) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(mapped_size_, other.mapped_size_);
+  std::swap(is_copy_, other.is_copy_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::uint8_t*>(data_), size_);
+  if (data_ != nullptr) ::munmap(const_cast<std::uint8_t*>(data_), mapped_size_);
+}
+
+// Whole pages only: a neighbour may be in use, and would have to be fetched again.
+void MappedFile::release(ByteSpan part) const {
+  if (is_copy_ || part.empty()) return;
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto offset = static_cast<std::size_t>(part.data() - data_);
+  const std::size_t begin = (offset + page - 1) / page * page;
+  const std::size_t end = (offset + part.size()) / page * page;
+  if (begin < end) ::madvise(const_cast<std::uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
 Result<AtomicFile> AtomicFile::create(const std::string& path, bool replace, std::uint32_t mode) {

@@ -11,7 +11,9 @@
 
 namespace tacit {
 
-// A file mapped read-only for the life of the object. Move-only. An empty file maps to an empty span.
+// A file mapped read-only for the life of the object, or read where its file system has no maps. Move-only. An empty
+// file maps to an empty span. Who cuts a mapped file short takes pages away: the system then ends the process that reads
+// them with SIGBUS, for which a client may have a handler.
 class MappedFile {
  public:
   // Errors: kIo, naming the path and the system's reason.
@@ -24,11 +26,15 @@ class MappedFile {
   ~MappedFile();
 
   [[nodiscard]] ByteSpan bytes() const { return {data_, size_}; }
+  // Gives back the memory of `part` of bytes(), which stays readable: the system fetches it again.
+  void release(ByteSpan part) const;
 
  private:
   MappedFile() = default;
   const std::uint8_t* data_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t mapped_size_ = 0;
+  bool is_copy_ = false;  // in memory of its own, which nothing could fetch again
 };
 
 // An output file that is written under a temporary name beside its target and takes the target's name only in

@@ -1,14 +1,28 @@
 // SPDX-License-Identifier: MIT
 #include "base/hash.h"
 
-#include <openssl/sha.h>
+#include <openssl/evp.h>
 #include <xxhash.h>
+
+#include <algorithm>
+#include <memory>
+#include <new>
 
 namespace tacit {
 
-Sha256 sha256(ByteSpan bytes) {
+Sha256 sha256(ByteSpan bytes, const std::function<void(ByteSpan)>& done_with) {
+  constexpr std::size_t kPartBytes = std::size_t{4} << 20;
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  // With a digest that OpenSSL always has, it is memory that is lacking.
+  if (context == nullptr || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+  while (!bytes.empty()) {
+    const ByteSpan part = bytes.first(std::min(bytes.size(), kPartBytes));
+    EVP_DigestUpdate(context.get(), part.data(), part.size());
+    if (done_with) done_with(part);
+    bytes = bytes.subspan(part.size());
+  }
   Sha256 digest{};
-  SHA256(bytes.data(), bytes.size(), digest.data());
+  EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
   return digest;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/bytes.h"
@@ -12,7 +13,8 @@ namespace tacit {
 
 using Sha256 = std::array<std::uint8_t, 32>;
 
-Sha256 sha256(ByteSpan bytes);
+// `done_with` is told which bytes have been read, one part after the other.
+Sha256 sha256(ByteSpan bytes, const std::function<void(ByteSpan)>& done_with = {});
 std::uint64_t xxh3_64(ByteSpan bytes);
 
 // 64 lower-case hexadecimal digits.

@@ -52,7 +52,7 @@ class Compressor {
     header.contract = options_.adaptive ? archive::kContractAdaptive : archive::kContractSoftmax;
     header.window = options_.window;
     if (options_.adaptive) header.sampler = options_.sampler;  // the model alone has no use for it
-    header.model_fingerprint = model_.fingerprint;
+    header.model_fingerprint = model_.fingerprint();
     header.model_name = model_.name;
     const ByteVector bytes = archive::serialize_header(header);
     if (options_.verify) TACIT_TRY(verify_header(bytes));

@@ -75,7 +75,7 @@ std::string FingerprintCache::find(const ModelFile& file) const {
 Result<std::string> FingerprintCache::fingerprint(const ModelFile& file) {
   if (std::string known = find(file); !known.empty()) return known;
   TACIT_ASSIGN(const MappedFile mapping, MappedFile::open(file.path));
-  std::string fingerprint = to_hex(sha256(mapping.bytes()));
+  std::string fingerprint = to_hex(sha256(mapping.bytes(), [&](ByteSpan part) { mapping.release(part); }));
   remember(file, fingerprint);
   unsaved_bytes_ += file.bytes;
   if (unsaved_bytes_ >= kSaveEveryBytes) save();

@@ -61,11 +61,10 @@ Result<std::string> model_name(const gguf::File& file) {
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(ByteSpan bytes, const std::string& file_name) {
   auto loaded = std::make_unique<LoadedModel>();
   TACIT_ASSIGN(const gguf::File file, gguf::File::parse(bytes, file_name));
-  TACIT_ASSIGN(loaded->model, Model::load(file));
+  TACIT_ASSIGN(loaded->model, Model::outline(file));
   TACIT_TRY(load_tokenizer(file, *loaded));
   TACIT_ASSIGN(loaded->name, model_name(file));
-  loaded->fingerprint = sha256(bytes);
-  loaded->fingerprint_hex = to_hex(loaded->fingerprint);
+  loaded->bytes_ = bytes;
   loaded->file_bytes = bytes.size();
   loaded->tensor_types = sum_tensor_types(file.tensors());
   for (const TensorTypeSum& sum : loaded->tensor_types) loaded->parameter_count += sum.parameter_count;
@@ -77,6 +76,33 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::open(const std::string& path) 
   TACIT_ASSIGN(std::unique_ptr<LoadedModel> loaded, load(mapping.bytes(), path));
   loaded->mapping = std::move(mapping);
   return loaded;
+}
+
+Status LoadedModel::prepare(ThreadPool& pool) const {
+  std::call_once(prepared_, [&] {
+    prepare_status_ = model.weights.packing.fill(pool, {.beside = [this] { static_cast<void>(fingerprint()); },
+                                                        .done_with = [this](ByteSpan part) { release(part); }});
+    release(bytes_);
+  });
+  return prepare_status_;
+}
+
+const Sha256& LoadedModel::fingerprint() const {
+  std::call_once(hashed_, [this] {
+    fingerprint_ = sha256(bytes_, [this](ByteSpan part) { release(part); });
+    fingerprint_hex_ = to_hex(fingerprint_);
+  });
+  return fingerprint_;
+}
+
+const std::string& LoadedModel::fingerprint_hex() const {
+  static_cast<void>(fingerprint());
+  return fingerprint_hex_;
+}
+
+// What is read again later, rows of the embedding, is little. (The weights are packed: the file would be there twice.)
+void LoadedModel::release(ByteSpan part) const {
+  if (mapping.has_value()) mapping->release(part);
 }
 
 Status LoadedModel::require_tokenizer() const {

@@ -120,18 +120,21 @@ std::vector<const ModelFile*> ModelSearch::by_likelihood(const std::string& fing
   return known;
 }
 
-Result<std::unique_ptr<LoadedModel>> ModelSearch::find(const Sha256& fingerprint, const std::string& name) {
+Result<std::unique_ptr<LoadedModel>> ModelSearch::find(const Sha256& fingerprint, const std::string& name,
+                                                       ThreadPool& pool) {
   const std::string wanted = to_hex(fingerprint);
   for (const ModelFile* file : by_likelihood(wanted, name)) {
     const Result<std::string> hashed = cache_.fingerprint(*file);
     if (!hashed.ok() || hashed.value() != wanted) continue;
     Result<std::unique_ptr<LoadedModel>> loaded = LoadedModel::open(file->path);
     if (!loaded.ok() && loaded.error().code == ErrorCode::kIo) continue;
-    if (!loaded.ok() || loaded.value()->fingerprint == fingerprint) {
+    const Status prepared = loaded.ok() ? loaded.value()->prepare(pool) : loaded.error();
+    if (!prepared.ok() || loaded.value()->fingerprint() == fingerprint) {
       cache_.save();
+      if (!prepared.ok()) return prepared.error();
       return loaded;
     }
-    cache_.remember(*file, loaded.value()->fingerprint_hex);  // what the cache said was wrong
+    cache_.remember(*file, loaded.value()->fingerprint_hex());  // what the cache said was wrong
   }
   cache_.save();
   return model_error(where_looked());

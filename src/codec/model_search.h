@@ -38,7 +38,7 @@ class ModelSearch {
   // All models in the order in which they were found; those that cannot be used too. `receive` returns false to stop.
   void list(const std::function<bool(const FoundModel&)>& receive);
   // The model with this fingerprint; `name` says which files to hash first. Errors: kModel, saying where was looked.
-  Result<std::unique_ptr<LoadedModel>> find(const Sha256& fingerprint, const std::string& name);
+  Result<std::unique_ptr<LoadedModel>> find(const Sha256& fingerprint, const std::string& name, ThreadPool& pool);
   // The one model, `builtin` or a file, that is called so: by its file's name, with or without .gguf, else by its own,
   // else by the first 8 or more digits of its fingerprint. Errors: kModel where there is none, or several that differ.
   Result<FoundModel> find_named(const std::string& name, const FoundModel& builtin);

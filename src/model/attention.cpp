@@ -55,9 +55,7 @@ void Forward::attention(std::uint32_t layer) {
   key_.resize(row_count(), shape.kv_head_count * config_.head_dim);
   value_.resize(row_count(), shape.kv_head_count * config_.value_dim);
   attention_.resize(row_count(), shape.head_count * config_.value_dim);
-  multiply(weights.query, query_);
-  multiply(weights.key, key_);
-  multiply(weights.value, value_);
+  multiply({{weights.query, query_}, {weights.key, key_}, {weights.value, value_}});
   if (config_.qkv_clamp > 0) {
     for (RowMatrix* matrix : {&query_, &key_, &value_}) clamp(*matrix, config_.qkv_clamp);
   }

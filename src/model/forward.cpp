@@ -183,10 +183,11 @@ void Forward::Rotations::set(std::uint32_t entry, std::uint32_t position) {
 void Forward::feed_forward(const Ffn& ffn, std::uint32_t rows, RowMatrix& out) {
   const std::uint32_t ffn_width = ffn.down.input_count;
   up_.resize(rows, ffn_width);
-  multiply(ffn.up, up_);
   if (ffn.gated()) {
     gate_.resize(rows, ffn_width);
-    multiply(ffn.gate, gate_);
+    multiply({{ffn.up, up_}, {ffn.gate, gate_}});
+  } else {
+    multiply(ffn.up, up_);
   }
   activate(ffn, rows);
   set_input(ffn.gated() ? gate_ : up_, rows);
@@ -255,19 +256,38 @@ const QuantizedMatrix& Forward::input_as(kernels::WeightFormat format) {
   return input;
 }
 
-void Forward::multiply(const Linear& linear, RowMatrix& out) {
-  const kernels::QuantizedRows input = input_as(linear.packed.format).rows(0);
-  const std::uint32_t tile_count = linear.packed.tile_count();
-  const std::uint32_t task_count = pool_ == nullptr ? 1 : std::min(tile_count, 4 * pool_->thread_count());
-  const std::uint64_t work = std::uint64_t{input_rows_} * linear.input_count * linear.packed.output_count;
-  for_each(task_count, work, [&](std::uint32_t task) {
-    kernels_.matmul(linear.packed, tile_count * task / task_count, tile_count * (task + 1) / task_count, input,
-                    input_rows_, out.row(0), out.stride());
-  });
-  if (linear.bias.empty()) return;
-  for (std::uint32_t r = 0; r < input_rows_; ++r) {
-    kernels_.add(linear.bias.data(), linear.packed.output_count, out.row(r));
+void Forward::multiply(std::initializer_list<Product> products) {
+  std::uint32_t tile_count = 0;
+  std::uint64_t work = 0;
+  for (const auto& [linear, out] : products) {
+    input_as(linear.packed.format);  // here, because it meets the threads itself
+    tile_count += linear.packed.tile_count();
+    work += product_work(input_rows_, linear);
   }
+  // Each task takes its share of all tiles, laid one product behind the other.
+  const std::uint32_t task_count = pool_ == nullptr ? 1 : std::min(tile_count, 4 * pool_->thread_count());
+  for_each(task_count, work, [&](std::uint32_t task) {
+    const auto begin = static_cast<std::uint32_t>(std::uint64_t{tile_count} * task / task_count);
+    const auto end = static_cast<std::uint32_t>(std::uint64_t{tile_count} * (task + 1) / task_count);
+    std::uint32_t first = 0;  // tile of the product
+    for (const Product& product : products) {
+      const std::uint32_t behind = first + product.linear.packed.tile_count();
+      if (begin < behind && first < end) multiply_tiles(product, std::max(begin, first) - first, std::min(end, behind) - first);
+      first = behind;
+    }
+  });
+  for (const auto& [linear, out] : products) {
+    if (linear.bias.empty()) continue;
+    for (std::uint32_t r = 0; r < input_rows_; ++r) {
+      kernels_.add(linear.bias.data(), linear.packed.output_count, out.row(r));
+    }
+  }
+}
+
+void Forward::multiply_tiles(const Product& product, std::uint32_t first_tile, std::uint32_t end_tile) {
+  const kernels::PackedMatrix& packed = product.linear.packed;
+  kernels_.matmul(packed, first_tile, end_tile, input_as(packed.format).rows(0), input_rows_, product.out.row(0),
+                  product.out.stride());
 }
 
 void Forward::add_to_residual(RowMatrix& x) {

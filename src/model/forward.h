@@ -5,8 +5,10 @@
 // experts.cpp and recurrent.cpp are its parts.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -117,7 +119,14 @@ class Forward {
   // The input of the multiply calls that follow; each quantised form of it is made when first needed.
   void set_input(const RowMatrix& x, std::uint32_t row_count);
   const QuantizedMatrix& input_as(kernels::WeightFormat format);
-  void multiply(const Linear& linear, RowMatrix& out);
+  struct Product {
+    const Linear& linear;
+    RowMatrix& out;
+  };
+  // Products of the same input, in one meeting of the threads.
+  void multiply(std::initializer_list<Product> products);
+  void multiply(const Linear& linear, RowMatrix& out) { multiply({{linear, out}}); }
+  void multiply_tiles(const Product& product, std::uint32_t first_tile, std::uint32_t end_tile);
   void add_to_residual(RowMatrix& x);
   // body(0) to body(count - 1), shared out among the pool's threads where all of it is `work` multiply-adds or so and
   // that is enough to pay for their meeting.
@@ -174,6 +183,13 @@ class Forward {
   };
   Recurrence recurrence_;
 };
+
+// Multiply-adds that take as long as a product of one to a few rows, whose speed is that of memory: a byte of weights
+// takes as long as some six of the multiply-adds that large products are made of.
+inline std::uint64_t product_work(std::uint32_t row_count, const Linear& linear) {
+  const std::uint64_t multiply_adds = std::uint64_t{row_count} * linear.input_count * linear.packed.output_count;
+  return std::max<std::uint64_t>(multiply_adds, 6 * linear.storage.size());
+}
 
 // An element of a row that is normalised, rotated or quantised takes about as long as so many multiply-adds.
 inline std::uint64_t row_work(std::uint32_t row_count, std::uint32_t width) {

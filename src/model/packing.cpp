@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -18,6 +20,7 @@ using kernels::kTile;
 using kernels::WeightFormat;
 
 constexpr std::uint32_t kHalf = kBlock / 2;
+constexpr std::size_t kPieceBytes = std::size_t{1} << 20;  // packed: milliseconds of one thread
 static_assert(quants::kRun == kHalf);
 
 // One block of weights: scale * value + minimum, by halves.
@@ -28,6 +31,9 @@ struct IntegerBlock {
 };
 
 bool is_finite(const IntegerBlock& block) {
+  constexpr float kSmall = 0x1p100f;  // so are then all products and sums
+  const auto is_small = [](float factor) { return std::abs(factor) < kSmall; };
+  if (std::ranges::all_of(block.scales, is_small) && std::ranges::all_of(block.minimums, is_small)) return true;
   bool finite = true;
   for (std::uint32_t k = 0; k < kBlock; ++k) {
     const float product = static_cast<float>(block.values[k]) * block.scales[k / kHalf];
@@ -36,20 +42,43 @@ bool is_finite(const IntegerBlock& block) {
   return finite;
 }
 
-// Puts one block of output `o` into its tile block, in the layout that kernels.h draws.
+// The layouts that kernels.h draws: of a tile block the bytes of output `o`, four at a time, a step of 64 bytes apart.
+constexpr std::uint32_t kGroup = 4;
+constexpr std::uint32_t kGroupStep = kGroup * kTile;
+
+void store_wide_values(const IntegerBlock& block, std::uint32_t o, std::uint8_t* tile_block) {
+  for (std::uint32_t k = 0; k < kBlock; k += 2) {
+    std::memcpy(tile_block + k / 2 * kGroupStep + o * kGroup, &block.values[k], kGroup);
+  }
+}
+
+void store_narrow_values(const IntegerBlock& block, const kernels::FormatTraits& format, std::uint32_t o,
+                         std::uint8_t* tile_block) {
+  std::array<std::uint8_t, kBlock> numbers;
+  for (std::uint32_t k = 0; k < kBlock; ++k) numbers[k] = static_cast<std::uint8_t>(block.values[k] + format.offset);
+  if (format.bits == 5) {
+    std::array<std::uint8_t, kGroup> fifths{};
+    for (std::uint32_t k = 0; k < kBlock; ++k) {
+      fifths[k % kGroup] |= static_cast<std::uint8_t>(numbers[k] >> 4 << k / kGroup);
+    }
+    std::memcpy(tile_block + kHalf / kGroup * kGroupStep + o * kGroup, fifths.data(), kGroup);
+  }
+  if (format.bits < 8) {
+    for (std::uint32_t k = 0; k < kHalf; ++k) {
+      numbers[k] = static_cast<std::uint8_t>((numbers[k] & 15) | numbers[k + kHalf] << 4);
+    }
+  }
+  for (std::uint32_t k = 0; k < (format.bits == 8 ? kBlock : kHalf); k += kGroup) {
+    std::memcpy(tile_block + k / kGroup * kGroupStep + o * kGroup, &numbers[k], kGroup);
+  }
+}
+
 void store_block(const IntegerBlock& block, const kernels::FormatTraits& format, std::uint32_t o,
                  std::uint8_t* tile_block) {
-  for (std::uint32_t k = 0; k < kBlock; ++k) {
-    const std::uint32_t byte = (k / 4) * 64 + o * 4 + k % 4;
-    const auto number = static_cast<std::uint32_t>(block.values[k] + format.offset);
-    if (format.bits == 16) {
-      std::memcpy(tile_block + 2 * ((k / 2) * 32 + o * 2 + k % 2), &block.values[k], sizeof(std::int16_t));
-    } else if (format.bits == 8) {
-      tile_block[byte] = static_cast<std::uint8_t>(number);
-    } else {
-      tile_block[byte % 256] |= static_cast<std::uint8_t>((number & 15) << (k < kHalf ? 0 : 4));
-      if (format.bits == 5) tile_block[256 + byte % 64] |= static_cast<std::uint8_t>(number >> 4 << k / 4);
-    }
+  if (format.bits == 16) {
+    store_wide_values(block, o, tile_block);
+  } else {
+    store_narrow_values(block, format, o, tile_block);
   }
   std::uint8_t* factors = tile_block + kernels::value_bytes(format.format) + o * sizeof(float);
   for (std::uint32_t part = 0; part < format.part_count; ++part, factors += kernels::kScaleBytes) {
@@ -67,6 +96,8 @@ class RowReader {
         block_type_(quants::find_block_type(tensor.type->type)),
         width_(static_cast<std::uint32_t>(tensor.shape[0])),
         blocks_(kernels::round_up(width_, kBlock) / kBlock) {}
+
+  [[nodiscard]] std::size_t block_count() const { return blocks_.size(); }
 
   const std::vector<IntegerBlock>& read(std::uint64_t row) {
     const std::uint8_t* source = tensor_.data.data() + row * row_bytes(tensor_);
@@ -153,30 +184,71 @@ std::size_t row_bytes(const gguf::Tensor& tensor) {
   return tensor.shape[0] / tensor.type->block_elements * tensor.type->block_bytes;
 }
 
-Result<Linear> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uint64_t first_row,
-                    std::uint32_t row_count) {
+Linear Packing::add(const gguf::Tensor& tensor, std::uint64_t first_row, std::uint32_t row_count) {
   Linear result;
   result.input_count = static_cast<std::uint32_t>(tensor.shape[0]);
   kernels::PackedMatrix& packed = result.packed;
   packed.format = format_of(tensor.type->type);
   packed.output_count = row_count;
   packed.block_count = kernels::round_up(result.input_count, kBlock) / kBlock;
-  const std::size_t block_bytes = kernels::tile_block_bytes(packed.format);
-  result.storage = AlignedBuffer(block_bytes * packed.block_count * packed.tile_count());
+  const std::size_t tile_bytes = kernels::tile_block_bytes(packed.format) * packed.block_count;
+  result.storage = arena_.allocate(tile_bytes * packed.tile_count());
   packed.data = result.storage.data();
+  const auto tiles = static_cast<std::uint32_t>(std::clamp<std::size_t>(kPieceBytes / tile_bytes, 1, packed.tile_count()));
+  for (std::uint32_t row = 0; row < row_count; row += tiles * kTile) {
+    pieces_.push_back({tensor, first_row + row, std::min(tiles * kTile, row_count - row), packed.format,
+                       result.storage.data() + tile_bytes * (row / kTile)});
+  }
+  return result;
+}
+
+ByteSpan Packing::Piece::source() const {
+  return tensor.data.subspan(first_row * row_bytes(tensor), row_count * row_bytes(tensor));
+}
+
+std::optional<std::uint64_t> Packing::Piece::pack() const {
+  const std::size_t block_bytes = kernels::tile_block_bytes(format);
   RowReader reader(tensor);
   for (std::uint32_t row = 0; row < row_count; ++row) {
-    std::uint8_t* tile_block = result.storage.data() + block_bytes * packed.block_count * (row / kTile);
+    std::uint8_t* tile_block = target + block_bytes * reader.block_count() * (row / kTile);
     for (const IntegerBlock& block : reader.read(first_row + row)) {
-      if (!is_finite(block)) {
-        return model_error(file.name() + ": tensor " + std::string(tensor.name) + ": found a weight in row " +
-                           std::to_string(first_row + row) + " that is infinite or no number, expected finite ones");
-      }
-      store_block(block, kernels::traits(packed.format), row % kTile, tile_block);
+      if (!is_finite(block)) return first_row + row;
+      store_block(block, kernels::traits(format), row % kTile, tile_block);
       tile_block += block_bytes;
     }
   }
-  return result;
+  return std::nullopt;
+}
+
+// In the order of the file, which is then read from its beginning to its end, once.
+Status Packing::fill(ThreadPool& pool, const Hooks& hooks) const {
+  std::vector<const Piece*> order;
+  for (const Piece& piece : pieces_) order.push_back(&piece);
+  std::ranges::stable_sort(order, {}, [](const Piece* piece) { return piece->source().data(); });
+  std::vector<std::optional<std::uint64_t>> bad_rows(order.size());
+  std::atomic<std::size_t> next{0};
+  std::atomic<bool> failed{false};
+  const auto work = [&] {
+    while (!failed) {  // looked at before a piece is taken: those before the one that failed are then all finished
+      const std::size_t i = next++;
+      if (i >= order.size()) return;
+      bad_rows[i] = order[i]->pack();
+      if (bad_rows[i].has_value()) failed = true;
+      if (hooks.done_with) hooks.done_with(order[i]->source());
+    }
+  };
+  pool.run(pool.thread_count() + 1, [&](std::uint32_t task) {
+    if (task > 0) return work();
+    if (hooks.beside) hooks.beside();
+  });
+  const auto bad = std::ranges::find_if(bad_rows, [](const auto& row) { return row.has_value(); });
+  if (bad == bad_rows.end()) return {};
+  return not_finite(*order[static_cast<std::size_t>(bad - bad_rows.begin())], **bad);
+}
+
+Error Packing::not_finite(const Piece& piece, std::uint64_t row) const {
+  return model_error(file_name_ + ": tensor " + std::string(piece.tensor.name) + ": found a weight in row " +
+                     std::to_string(row) + " that is infinite or no number, expected finite ones");
 }
 
 }  // namespace tacit

@@ -18,10 +18,10 @@ std::string shape_text(const std::array<std::uint64_t, limits::kGgufDimensionsMa
   return text + "]";
 }
 
-// Looks tensors up by name, checks and packs them, and remembers which were asked for.
+// Looks tensors up by name, checks them, has matrices packed, and remembers which were asked for.
 class Loader {
  public:
-  explicit Loader(const gguf::File& file) : file_(file) {}
+  Loader(const gguf::File& file, Packing& packing) : file_(file), packing_(packing) {}
 
   [[nodiscard]] const gguf::Tensor* tensor(const std::string& name) const { return file_.find_tensor(name); }
   [[nodiscard]] bool has(const std::string& name) const { return tensor(name) != nullptr; }
@@ -69,7 +69,7 @@ class Loader {
   Result<Linear> linear_part(const std::string& name, std::uint32_t inputs, std::uint32_t rows, std::uint32_t first,
                              std::uint32_t outputs, bool needs_bias) {
     TACIT_ASSIGN(const gguf::Tensor* tensor, find(name + ".weight", inputs, rows));
-    TACIT_ASSIGN(Linear result, pack(file_, *tensor, first, outputs));
+    Linear result = packing_.add(*tensor, first, outputs);
     if (!needs_bias && !has(name + ".bias")) return result;
     TACIT_ASSIGN(const std::vector<float> bias, vector(name + ".bias", rows));
     result.bias.assign(kernels::round_up(outputs, kernels::kBlock), 0.0f);
@@ -85,7 +85,7 @@ class Loader {
   Result<Linear> linear_of(const std::string& name, std::uint32_t inputs, std::uint32_t outputs, std::uint32_t count,
                            std::uint32_t index, bool needs_bias) {
     TACIT_ASSIGN(const gguf::Tensor* tensor, find(name + ".weight", inputs, outputs, count));
-    TACIT_ASSIGN(Linear result, pack(file_, *tensor, std::uint64_t{index} * outputs, outputs));
+    Linear result = packing_.add(*tensor, std::uint64_t{index} * outputs, outputs);
     if (needs_bias || has(name + ".bias")) {
       TACIT_ASSIGN(result.bias, vector(name + ".bias", outputs, count, index));
     }
@@ -119,6 +119,7 @@ class Loader {
   }
 
   const gguf::File& file_;
+  Packing& packing_;
   std::set<std::string_view> used_;
 };
 
@@ -399,10 +400,10 @@ class LayerLoader {
 
 }  // namespace
 
-Result<Weights> Weights::load(const gguf::File& file, const Config& config) {
-  Loader loader(file);
+Result<Weights> Weights::outline(const gguf::File& file, const Config& config) {
+  Weights weights(file.name());
+  Loader loader(file, weights.packing);
   LayerLoader outer(loader, config, "");
-  Weights weights;
   TACIT_ASSIGN(const gguf::Tensor* embedding, loader.find("token_embd.weight", config.width, config.vocabulary_size));
   weights.embedding = *embedding;
   if (config.learns_positions()) {
@@ -422,7 +423,7 @@ Result<Weights> Weights::load(const gguf::File& file, const Config& config) {
   if (loader.has("output.weight")) {
     TACIT_ASSIGN(weights.output, loader.linear("output", config.width, config.vocabulary_size, false));
   } else {
-    TACIT_ASSIGN(weights.output, pack(file, weights.embedding, 0, config.vocabulary_size));
+    weights.output = weights.packing.add(weights.embedding, 0, config.vocabulary_size);
   }
   TACIT_TRY(loader.check_all_used());
   return weights;

@@ -111,9 +111,13 @@ struct Weights {
   std::vector<LayerWeights> layers;
   Norm output_norm;
   Linear output;  // [width] -> [vocabulary]; the embedding again where the file has none
+  Packing packing;  // of all Linear above
 
-  // Errors: kModel, naming file, tensor, found and expected; a tensor that the family does not use is one.
-  static Result<Weights> load(const gguf::File& file, const Config& config);
+  explicit Weights(std::string file_name = "") : packing(std::move(file_name)) {}
+
+  // All but the numbers of matrices, for which there is room: packing.fill() brings them. Errors: kModel, naming file,
+  // tensor, found and expected; a tensor that the family does not use is one.
+  static Result<Weights> outline(const gguf::File& file, const Config& config);
 };
 
 // Row `index` of a matrix of the file, dequantised into out[shape[0]].
