@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// What the built-in model's own text costs: for each of six samplers texts are drawn from it, token by token, and these very
-// tokens coded with the plain softmax, with the mixture of samplers that is told nothing, and with the sampler stated; beside
-// them the least that the tokens could cost, -log2 of the probability that the sampler drew each with. Tokens, not text: text
-// that is cut into tokens again may hold some that the sampler would never have drawn.
+// What the built-in model's own text costs: for each of six samplers texts are drawn from it, token by token, and these
+// very tokens coded with the plain softmax, with the mixture of samplers that is told nothing, and with the sampler
+// stated; beside them the least that the tokens could cost, -log2 of the probability that the sampler drew each with.
+// Tokens, not text: text that is cut into tokens again may hold some that the sampler would never have drawn.
 //
 //   tacit_own_text [TEXTS [TOKENS]]
 #include <cmath>
@@ -47,34 +47,66 @@ struct Author {
   bool ended = false;
 };
 
-double probability(const SampledDistribution& distribution, TokenId token) {
+double bits_of(const SampledDistribution& distribution, TokenId token) {
   const std::uint32_t weight = distribution.weights()[token];
   const Kept& kept = distribution.kept();
   if (weight < kept.lowest || weight > kept.highest) std::abort();  // it was drawn
-  return static_cast<double>(weight) / static_cast<double>(kept.total);
+  return std::log2(static_cast<double>(kept.total)) - std::log2(static_cast<double>(weight));
 }
 
-// Greedy texts differ by their first token only: each begins with another one of the most likely.
+// Draws tokens and says what they could have cost.
+class Dice {
+ public:
+  Dice(const SamplerSettings& settings, std::uint32_t vocabulary_size, const kernels::Kernels& kernels)
+      : is_greedy_(settings.temperature == 0.0F),
+        distribution_(settings, vocabulary_size, kernels),
+        plain_({}, vocabulary_size, kernels),
+        ranking_(kernels),
+        vocabulary_size_(vocabulary_size) {}
+
+  // Greedy texts would all be the same: each begins with another one of the most likely tokens.
+  double first(Author& author, std::uint32_t number, const float* logits) {
+    if (!is_greedy_) return next(author, logits);
+    if (!plain_.set(logits, nullptr).ok()) std::abort();
+    ranking_.reset(plain_.weights(), vocabulary_size_);
+    author.last = static_cast<TokenId>(ranking_.token(number));
+    return bits_of(plain_, author.last);
+  }
+  double next(Author& author, const float* logits) {
+    if (!distribution_.set(logits, nullptr).ok()) std::abort();
+    author.last = author.sampler.draw(logits).value();
+    return bits_of(distribution_, author.last);
+  }
+
+ private:
+  bool is_greedy_;
+  SampledDistribution distribution_;
+  SampledDistribution plain_;
+  Ranking ranking_;
+  std::uint32_t vocabulary_size_;
+};
+
+// Up to `token_count` tokens of each text; EOS, which is not kept, ends it.
 Drawn draw(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool, const SamplerSettings& settings,
-           std::size_t text_count, std::size_t token_count) {
+           std::uint32_t text_count, std::size_t token_count) {
   const Config& config = model.model.config;
   const std::uint32_t window = config.default_window();
   const std::uint32_t size = config.vocabulary_size;
   std::vector<Author> authors;
-  for (std::size_t i = 0; i < text_count; ++i) {
-    authors.push_back({LaneCache(config, window, 1), Sampler::create(settings, i, std::vector<bool>(size), kernels).value(),
+  for (std::uint32_t i = 0; i < text_count; ++i) {
+    authors.push_back({LaneCache(config, window, 1),
+                       Sampler::create(settings, i, std::vector<bool>(size), kernels).value(),
                        model.tokenizer->context_start_token()});
   }
   Forward forward(model.model, kernels, window, &pool);
-  SampledDistribution distribution(settings, size, kernels);
-  Ranking ranking(kernels);
+  Dice dice(settings, size, kernels);
   std::vector<float> logits(kernels::round_up(size, kernels::kTile));
   Drawn drawn;
   drawn.texts.resize(text_count);
   for (std::uint32_t step = 0; step < token_count; ++step) {
     std::vector<Row> rows;
-    std::vector<std::size_t> numbers;
-    for (std::size_t i = 0; i < text_count; ++i) {
+    std::vector<std::uint32_t> numbers;
+    for (std::uint32_t i = 0; i < text_count; ++i) {
       if (authors[i].ended) continue;
       rows.push_back({&authors[i].cache, step, authors[i].last});
       numbers.push_back(i);
@@ -84,20 +116,11 @@ Drawn draw(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool
     for (std::uint32_t row = 0; row < rows.size(); ++row) {
       Author& author = authors[numbers[row]];
       forward.logits({&row, 1}, logits.data(), logits.size());
-      if (!distribution.set(logits.data(), nullptr).ok()) std::abort();
-      author.last = author.sampler.draw(logits.data()).value();
-      if (settings.temperature == 0.0F && step == 0) {
-        SampledDistribution plain({}, size, kernels);
-        if (!plain.set(logits.data(), nullptr).ok()) std::abort();
-        ranking.reset(plain.weights(), size);
-        author.last = static_cast<TokenId>(ranking.token(static_cast<std::uint32_t>(numbers[row])));
-        drawn.ideal_bits -= std::log2(probability(plain, author.last));
-      } else if (author.last == model.tokenizer->eos_token()) {
-        author.ended = true;
-        continue;
-      } else {
-        drawn.ideal_bits -= std::log2(probability(distribution, author.last));
-      }
+      const double bits =
+          step == 0 ? dice.first(author, numbers[row], logits.data()) : dice.next(author, logits.data());
+      author.ended = author.last == model.tokenizer->eos_token();
+      if (author.ended) continue;
+      drawn.ideal_bits += bits;
       drawn.texts[numbers[row]].push_back(author.last);
       ++drawn.token_count;
     }
@@ -109,7 +132,7 @@ Drawn draw(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool
 double coded_bytes(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool, const Drawn& drawn,
                    bool adaptive, const std::optional<SamplerSettings>& stated) {
   const CodingContext context{model.model, *model.tokenizer, kernels, pool, model.model.config.default_window(),
-                              adaptive, stated, nullptr};
+                              adaptive,    stated,           nullptr};
   const std::vector<std::span<const TokenId>> strips(drawn.texts.begin(), drawn.texts.end());
   double bytes = 0;
   Lockstep coder(context);
@@ -118,7 +141,7 @@ double coded_bytes(const LoadedModel& model, const kernels::Kernels& kernels, Th
   return bytes;
 }
 
-int run(std::size_t text_count, std::size_t token_count) {
+int run(std::uint32_t text_count, std::size_t token_count) {
   const auto loaded = builtin_model();
   if (!loaded.ok()) return 1;
   const LoadedModel& model = *loaded.value();
@@ -135,8 +158,9 @@ int run(std::size_t text_count, std::size_t token_count) {
     const double plain = coded_bytes(model, kernels, pool, drawn, false, {});
     const double told_nothing = coded_bytes(model, kernels, pool, drawn, true, {});
     const double stated = coded_bytes(model, kernels, pool, drawn, true, sampler.settings);
-    std::printf("%-28s %8zu %9.0f | %15.0f %8.0f %8.0f %8.0f | %13.2f %7.2f\n", sampler.name, drawn.token_count, text_bytes,
-                drawn.ideal_bits / 8, plain, told_nothing, stated, text_bytes / plain, text_bytes / told_nothing);
+    std::printf("%-28s %8zu %9.0f | %15.0f %8.0f %8.0f %8.0f | %13.2f %7.2f\n", sampler.name, drawn.token_count,
+                text_bytes, drawn.ideal_bits / 8, plain, told_nothing, stated, text_bytes / plain,
+                text_bytes / told_nothing);
     std::fflush(stdout);
   }
   return 0;
@@ -149,5 +173,5 @@ int main(int argument_count, char** arguments) {
   const auto number = [&](int i, std::size_t otherwise) {
     return argument_count > i ? std::strtoul(arguments[i], nullptr, 10) : otherwise;
   };
-  return tacit::run(number(1, 32), number(2, 1000));
+  return tacit::run(static_cast<std::uint32_t>(number(1, 32)), number(2, 1000));
 }

@@ -32,6 +32,12 @@ double row_cost(const Model& model) {
   return shares_memory ? 0.2 : 0.5;
 }
 
+// One tile more than the logits take: vocabularies tend to be multiples of a page, and rows that are whole pages apart get in
+// each other's way in the first-level cache.
+std::size_t logits_stride(std::uint32_t vocabulary_size) {
+  return kernels::round_up(vocabulary_size, kernels::kTile) + kernels::kTile;
+}
+
 // The two directions differ in who knows the next symbol. A distribution is Frequencies or a LanePrediction.
 struct EncodePort {
   static constexpr ErrorCode kExcess = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
@@ -104,7 +110,7 @@ class LaneGroup {
         forward_(context.model, context.kernels, context.window, pool),
         scratch_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
                  context.sampler),
-        logits_stride_(kernels::round_up(context.model.config.vocabulary_size, kernels::kTile)),
+        logits_stride_(logits_stride(context.model.config.vocabulary_size)),
         logit_steps_(std::max<std::size_t>(kLogitRows / std::max<std::size_t>(ports.size(), 1), 1)),
         logits_(ports.size() * logit_steps_ * logits_stride_) {
     if (drafts) drafter_.emplace(ports[0].symbol_count(), row_cost(context.model));
