@@ -8,8 +8,8 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "api/builtin_model.h"

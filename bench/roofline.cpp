@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What this machine can do, and what share of it coding reaches: the int8 multiply-add peak of the kernel set in use
-// (peak.h) and the memory bandwidth of the threads in use, and then, for several shapes of model,
-// encoding (prefill), decoding of many lanes and of a single one, logits, frequencies, experts and range coder
-// included, and where the time goes. Best of several short runs, because the machine may be shared.
+// (peak.h) and the memory bandwidth of the threads in use, and then, for several shapes of model, encoding (prefill),
+// decoding of many lanes and of a single one, logits, frequencies, experts and range coder included, and where the time
+// goes. Best of several short runs, because the machine may be shared.
 //
 //   tacit_roofline [-T THREADS] [--csv FILE] [SHAPE...]
 #include <algorithm>
@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "api/builtin_model.h"
-#include "base/aligned_buffer.h"
 #include "base/thread_pool.h"
 #include "codec/lockstep.h"
 #include "kernels/kernels.h"
