@@ -28,10 +28,12 @@ PACK_RECORDS = 8
 SEPARATOR = "\x00"
 VALID_BYTES = 600_000  # of each held-out file: enough to tell runs apart, quick to measure
 
-# How often a pack of records is seen in one pass. Two kinds of answers, to chat prompts and to exam questions, are nine tenths of
-# the data and say much the same many times over; prose written on from a first sentence, and what few models wrote, would drown.
-REPEATS_OF_CONTINUATIONS = 4
-REPEATS_OF_RARE_MODELS = 2
+# How often a pack of records is seen in one pass. Answers of a hundred open models to the same chat prompts and exam questions
+# (named "owner/model") are four fifths of the data and say much the same many times over; prose written on from a first sentence,
+# what few models wrote, and everything else would drown.
+REPEATS_OF_CONTINUATIONS = 6
+REPEATS_OF_RARE_MODELS = 3
+REPEATS_OF_OTHER_MODELS = 2
 RARE_MODELS = ("gpt-4", "gpt-3", "davinci")  # and what is named after them, unless a service's name stands before it
 
 # Weights of the presentations. Most archives are plain responses one after another; logs are JSON lines.
@@ -83,7 +85,14 @@ def repeats(record):
     prompt, response, model = record
     if len(prompt) >= 16 and response.startswith(prompt[:40]):
         return REPEATS_OF_CONTINUATIONS
-    return REPEATS_OF_RARE_MODELS if model.startswith(RARE_MODELS) else 1
+    if model.startswith(RARE_MODELS):
+        return REPEATS_OF_RARE_MODELS
+    return 1 if "/" in model or is_exam_answer(response) else REPEATS_OF_OTHER_MODELS
+
+
+def is_exam_answer(response):
+    """The JSON object that one large source asks its models for."""
+    return response.lstrip().startswith("{") and '"reasoning' in response[:200]
 
 
 def present(records, rng):

@@ -24,8 +24,8 @@ from recipe.export import load_pieces, read_model, vocabulary_size
 from recipe.muon import Optimiser
 from recipe.tokens import BOS, vocabulary_hash
 
-SHORT, LONG = 256, 512
-LONG_SHARE, CONTEXT_SHARE = 0.75, 0.15  # of the decay: LONG sequences but for the last CONTEXT_SHARE, which has the whole context
+SHORT, LONG = 256, 1024
+CONTEXT_SHARE = 0.15  # of the decay has sequences of the whole context, at its end
 WARM_UP = 100
 
 
@@ -150,15 +150,15 @@ def train(run, tokens, valid, options, device):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.append(True))
     log_path = options.out.with_suffix(".csv")
-    started = saved = time.monotonic()
-    losses, first = [], run.step
+    started = saved = reported = time.monotonic()
+    losses = []
     while run.step < options.steps and not stop:
         losses.append(train_step(run, tokens, options, device))
         now = time.monotonic()
         if run.step % options.report == 0 or run.step == options.steps:
-            speed = (run.step - first) * options.batch / (now - started)
+            speed = len(losses) * options.batch / (now - reported)
             report(run, tokens, valid, np.mean(losses), speed, log_path, device)
-            losses = []
+            losses, reported = [], time.monotonic()
         if now - saved > options.save_seconds:
             run.save(options.out)
             saved = now
