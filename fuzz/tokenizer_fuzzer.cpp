@@ -17,7 +17,7 @@ namespace {
 
 std::unique_ptr<tacit::Tokenizer> load_tokenizer() {
   const char* chosen = std::getenv("TACIT_FUZZ_MODEL");
-  const std::string path = chosen != nullptr ? chosen : TACIT_SOURCE_DIR "/models/seed7m-q8_0.gguf";
+  const std::string path = chosen != nullptr ? chosen : TACIT_SOURCE_DIR "/models/tacit-small-q8_0.gguf";
   const auto give_up = [](const tacit::Error& error) {
     std::fprintf(stderr, "%s\n", error.message.c_str());
     std::exit(2);

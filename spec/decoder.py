@@ -1563,7 +1563,7 @@ class Archive:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Decodes a Tacit archive, slowly.")
     parser.add_argument("archive", type=Path)
-    parser.add_argument("-m", "--model", type=Path, default=Path(__file__).parent.parent / "models/seed7m-q8_0.gguf")
+    parser.add_argument("-m", "--model", type=Path, default=Path(__file__).parent.parent / "models/tacit-small-q8_0.gguf")
     parser.add_argument("-o", "--output", type=Path, help="default: standard output")
     options = parser.parse_args()
     try:

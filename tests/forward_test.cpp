@@ -202,7 +202,7 @@ constexpr const char* kText =
     "but not too dry.\n3. Freeze what you do not need this week.\n";
 
 TEST(Forward, StaysCloseToFloatOnTheBuiltInModelAlsoBeyondTheWindow) {
-  const OwnedModel owned(read_file(TACIT_SOURCE_DIR "/models/seed7m-q8_0.gguf"));
+  const OwnedModel owned(read_file(TACIT_SOURCE_DIR "/models/tacit-small-q8_0.gguf"));
   const auto tokenizer = Tokenizer::load(owned.file);
   ASSERT_TRUE(tokenizer.ok());
   std::vector<TokenId> tokens{tokenizer.value()->context_start_token()};

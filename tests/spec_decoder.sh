@@ -39,7 +39,7 @@ for case in "text --window 32" "again" "random" "repeated" "empty" "drawn" "draw
   echo "ok $case (contract $(contract "$work/$name.tct"))"
 done
 
-model=$(sha256sum "$here/../models/seed7m-q8_0.gguf" | cut -d ' ' -f 1)
+model=$(sha256sum "$here/../models/tacit-small-q8_0.gguf" | cut -d ' ' -f 1)
 for name in contract-1 contract-2 contract-2-sampler; do
   archive=$here/archives/$name.tct
   test "contract-$(contract "$archive")" = "${name%-sampler}"

@@ -24,7 +24,7 @@ namespace {
 
 using namespace test;
 
-const std::string kSeedModel = TACIT_SOURCE_DIR "/models/seed7m-q8_0.gguf";
+const std::string kSeedModel = TACIT_SOURCE_DIR "/models/tacit-small-q8_0.gguf";
 
 // tokenizer.ggml.token_type
 constexpr std::int32_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6;

@@ -1,6 +1,6 @@
 # What a model is and what it takes to run it.
 command -v python3 >/dev/null || skip "no python3"
-builtin=$support_folder/../../models/seed7m-q8_0.gguf
+builtin=$support_folder/../../models/tacit-small-q8_0.gguf
 cp "$builtin" model.gguf
 "$TACIT" info -m model.gguf | grep -v '^  fingerprint'
 "$TACIT" info -m model.gguf --json >info.json

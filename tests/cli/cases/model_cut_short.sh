@@ -1,7 +1,7 @@
 # A model whose file is cut short while it is in use is an error that says so, and leaves nothing. (Rows of the embedding
 # are read from the file as they are needed.)
 [ -d /proc/self ] || skip "no /proc"
-cp "$support_folder/../../models/seed7m-q8_0.gguf" model.gguf
+cp "$support_folder/../../models/tacit-small-q8_0.gguf" model.gguf
 mkfifo text
 "$TACIT" compress -m model.gguf -o out.tct - <text 2>message &
 exec 3>text

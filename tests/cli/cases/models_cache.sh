@@ -1,5 +1,5 @@
 # Files are hashed once; a cache that is broken or cannot be written changes nothing but the time.
-builtin=$support_folder/../../models/seed7m-q8_0.gguf
+builtin=$support_folder/../../models/tacit-small-q8_0.gguf
 export TACIT_MODEL_PATH=$PWD/models XDG_CACHE_HOME=$PWD/cache
 mkdir models
 cp "$builtin" models/a.gguf

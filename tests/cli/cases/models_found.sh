@@ -1,9 +1,9 @@
 # An archive's model is found in the search path; -m wins; without it the message says where to put it.
 command -v python3 >/dev/null || skip "no python3"
-builtin=$support_folder/../../models/seed7m-q8_0.gguf
+builtin=$support_folder/../../models/tacit-small-q8_0.gguf
 mkdir models
 cp "$builtin" other.gguf
-flip_byte other.gguf 7000000
+flip_byte other.gguf 4000000
 sample >chat.txt
 "$TACIT" compress -m other.gguf -o chat.tct chat.txt
 for command in decompress test "inspect --json"; do
@@ -15,7 +15,7 @@ expect 3 "$TACIT" test chat.tct 2>message
 grep -qF "looked for it in $PWD/models, $XDG_CACHE_HOME/tacit/models (0 GGUF files)" message || fails "$(cat message)"
 # The wrong one of the same name, and one that cannot be used, are passed over.
 cp other.gguf models/a.gguf
-flip_byte models/a.gguf 7000001
+flip_byte models/a.gguf 4000001
 echo text >models/b.gguf
 mv other.gguf models/c.gguf
 "$TACIT" test chat.tct

@@ -1,6 +1,6 @@
 # Good models and those that cannot be used are listed, one a line; nothing that lies in the folders stops the others.
 command -v python3 >/dev/null || skip "no python3"
-builtin=$support_folder/../../models/seed7m-q8_0.gguf
+builtin=$support_folder/../../models/tacit-small-q8_0.gguf
 export TACIT_MODEL_PATH=models:missing::models
 mkdir -p models/deep more
 cp "$builtin" models/a-good.gguf
@@ -14,12 +14,12 @@ ln -s self.gguf models/self.gguf
 ln -s a-good.gguf models/f-again.gguf
 mkfifo models/g-pipe.gguf
 cp "$builtin" more/odd.bin
-flip_byte more/odd.bin 7000000
+flip_byte more/odd.bin 4000000
 timeout 60 "$TACIT" models >table || fails "exit code $?"
 "$TACIT" models | cmp - table
 [ "$(wc -l <table)" -eq 6 ] || fails "$(cat table)"
 fingerprint=$(sha256sum "$builtin" | cut -d' ' -f1)
-grep -Eq "^[^ ]+ +${fingerprint:0:12}  7\.6 MB +llama +\(built in\)\$" <<<"$(sed -n 1p table)" || fails "$(cat table)"
+grep -Eq "^[^ ]+ +${fingerprint:0:12}  4\.4 MB +llama +\(built in\)\$" <<<"$(sed -n 1p table)" || fails "$(cat table)"
 grep -Eq "  llama +$PWD/models/a-good.gguf\$" table || fails "$(cat table)"
 grep -Eq "$PWD/models/b-damaged.gguf: cannot be used: offset " table || fails "$(cat table)"
 grep -Eq "  clips +$PWD/models/deep/c-unsupported.gguf: cannot be used: .*clips" table || fails "$(cat table)"

@@ -1,6 +1,6 @@
 # Files and folders that may not be read are listed with the reason.
 [ "$(id -u)" -ne 0 ] || skip "root may read everything"
-builtin=$support_folder/../../models/seed7m-q8_0.gguf
+builtin=$support_folder/../../models/tacit-small-q8_0.gguf
 export TACIT_MODEL_PATH=models
 mkdir -p models/locked
 cp "$builtin" models/a.gguf
