@@ -79,8 +79,8 @@ def time_at(step, steps, decay, context):
     """The sequence length of this step."""
     done = 1 - (steps - step) / max(decay, 1)
     if done < 0:
-        return SHORT
-    return context if done >= 1 - CONTEXT_SHARE else LONG
+        return min(SHORT, context)
+    return context if done >= 1 - CONTEXT_SHARE else min(LONG, context)
 
 
 class Run:
