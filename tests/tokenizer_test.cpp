@@ -24,7 +24,7 @@ namespace {
 
 using namespace test;
 
-const std::string kSeedModel = TACIT_SOURCE_DIR "/models/tacit-small-q8_0.gguf";
+const std::string kBuiltinModel = TACIT_SOURCE_DIR "/models/tacit-small-q8_0.gguf";
 
 // tokenizer.ggml.token_type
 constexpr std::int32_t kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6;
@@ -295,7 +295,7 @@ TEST_P(TokenizerKit, KeepsRandomBytesAndRandomTexts) {
 }
 
 TEST(Tokenizer, KeepsRandomBytesAndRandomTexts) {
-  const auto tokenizer = load_file(kSeedModel);
+  const auto tokenizer = load_file(kBuiltinModel);
   std::mt19937 random(8);
   for (int i = 0; i < 1000; ++i) {
     expect_kept(*tokenizer, random_bytes(random, 64));
@@ -304,7 +304,7 @@ TEST(Tokenizer, KeepsRandomBytesAndRandomTexts) {
 }
 
 TEST(Tokenizer, KeepsEveryByteAndEveryPairOfBytes) {
-  const auto seed = load_file(kSeedModel);
+  const auto seed = load_file(kBuiltinModel);
   const auto no_bytes = load(tricky_vocabulary());
   for (int first = 0; first < 256; ++first) {
     expect_kept(*seed, std::string(1, static_cast<char>(first)));
@@ -359,8 +359,8 @@ TEST(Tokenizer, WordByWordEqualsTheDefinitionOnWholeTexts) {
 }
 
 TEST(Tokenizer, WordByWordEqualsTheDefinitionWithTheSeedVocabulary) {
-  const Vocabulary vocabulary = read_vocabulary(kSeedModel);
-  const auto tokenizer = load_file(kSeedModel);
+  const Vocabulary vocabulary = read_vocabulary(kBuiltinModel);
+  const auto tokenizer = load_file(kBuiltinModel);
   const SlowTokenizer slow(vocabulary);
   const std::string text = read_text(TACIT_SOURCE_DIR "/src/tokenizer/tokenizer.h").substr(0, 3000);
   EXPECT_EQ(tokenize(*tokenizer, text), slow.tokenize(text));
@@ -472,7 +472,7 @@ TEST(Tokenizer, SpellsBytesByByteTokensRatherThanByPieces) {
 }
 
 TEST(Tokenizer, SpellsOnlyTheOffendingPlacesByBytes) {
-  const auto tokenizer = load_file(kSeedModel);
+  const auto tokenizer = load_file(kBuiltinModel);
   const std::string before = "The quick brown fox", after = " jumps over the lazy dog.";
   Ids expected = tokenize(*tokenizer, before);
   for (const char* byte : {"\xe2", "\x96", "\x81"}) expected.push_back(tokenize(*tokenizer, byte)[0]);
@@ -573,7 +573,7 @@ TEST(Tokenizer, LivesLongerThanTheFileItCameFrom) {
 }
 
 TEST(Tokenizer, EncodesFromSeveralThreadsAtOnce) {
-  const auto tokenizer = load_file(kSeedModel);
+  const auto tokenizer = load_file(kBuiltinModel);
   const std::string text = read_text(TACIT_SOURCE_DIR "/src/tokenizer/tokenizer.cpp");
   const Ids expected = encode(*tokenizer, text);
   std::vector<Ids> results(4);
@@ -585,7 +585,7 @@ TEST(Tokenizer, EncodesFromSeveralThreadsAtOnce) {
 
 // Quadratic time would take hours, recursion would end the stack.
 TEST(Tokenizer, EncodesTwoMillionEqualBytesWithoutQuadraticTimeOrRecursion) {
-  const auto seed = load_file(kSeedModel);
+  const auto seed = load_file(kBuiltinModel);
   const auto tricky = load(tricky_vocabulary());
   for (const std::string part : {"a", " ", "\n", "ab", "\xff", "\xe2\x96\x81"}) {
     std::string text;

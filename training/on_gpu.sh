@@ -3,7 +3,7 @@
 # Trains on a lent GPU machine that gets a copy of this working tree and nothing else (no network, no shared data), gives it back after
 # MINUTES, and returns small files only.
 #
-#   training/on_gpu.sh pack            here, after `make -C training tokens`: what the machine needs, into training/gpu/ (xz, about 55 MB)
+#   training/on_gpu.sh pack            here, after `make -C training tokens`: what the machine needs, into training/gpu/ (xz)
 #   training/on_gpu.sh train OUT       there: as many steps as fit into MINUTES (default 8), then OUT/tacit-small-q8_0.gguf and the log
 #
 # SHAPE is the trainer's; PYTHON must have PyTorch. gguf, the only package that such machines lack, is packed as a wheel.
@@ -41,6 +41,7 @@ run() {  # checkpoint, steps, decay, more options
 train() {
   out=$1
   scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
   "$python" -m pip install --quiet --no-index --no-deps --target "$scratch/site" "$packed"/wheels/*.whl
   export PYTHONPATH="$scratch/site"
   for name in train valid-prompt valid-source; do
@@ -55,11 +56,10 @@ train() {
   run "$scratch/model.pt" "$steps" $((steps / 3)) --report $((steps / 10 + 1)) --valid "$scratch/valid-prompt.tokens" "$scratch/valid-source.tokens"
   "$python" -m recipe.export "$packed/vocabulary.json" --checkpoint "$scratch/model.pt" --name tacit-small --out "$out/tacit-small-q8_0.gguf"
   cp "$scratch/model.csv" "$out"
-  rm -rf "$scratch"
 }
 
 case ${1:-} in
   pack) pack ;;
   train) train "$(realpath "${2:?"usage: on_gpu.sh train OUT"}")" ;;
-  *) sed -n '3,9p' "$0" >&2; exit 2 ;;
+  *) sed -n '3,9p' "$(basename "$0")" >&2; exit 2 ;;
 esac
