@@ -801,7 +801,7 @@ class Lane:
         # Of the experts; the match is a place:
         self.run, self.runs, self.results, self.match, self.match_length = 0, defaultdict(int), 0, None, 0
         self.alone = 0.75  # the belief v in the model alone
-        self.beliefs, self.tokens = [], []  # of the samplers: w of section 11; what was coded, without escapes
+        self.own, self.together, self.tokens = [], 0.5, []  # of the samplers: o and a of section 11; what was coded, without escapes
 
 
 class Expert:
@@ -1163,7 +1163,7 @@ EXPERT_SAMPLERS = (
     Sampler(top_k=1),
 )
 KINDS = (0, 1, 2, 3), (4, 5, 6), (7,), (8,), (9,)
-TOP_P_REACH = 64  # ranks, of experts 0 to 8
+TOP_P_REACH = 256  # ranks, of experts 0 to 8
 FILTERS = ("top_k", "top_p", "min_p", "typical_p"), ("top_k", "typical_p", "top_p", "min_p")  # by order
 ESCAPE_MISSES, ESCAPE_TRIALS = 0.1, 10.0
 
@@ -1294,14 +1294,15 @@ class Samplers:
         self.stated, self.token_kinds = stated, token_kinds
         self.escape_ones = np.ones(symbol_kinds - token_kinds, np.int64)
         guessed = 1.0 if stated is None else 1.0 - 0.9
-        self.common = [guessed * 0.9] + [guessed * (1.0 - 0.9) / 8.0] * 8 + ([] if stated is None else [0.9])
-        self.count = len(self.common)
+        self.first = [guessed * 0.9] + [guessed * (1.0 - 0.9) / 8.0] * 8 + ([] if stated is None else [0.9])
+        self.count = len(self.first)
+        self.pooled, self.mean, self.together = list(self.first), list(self.first), 0.5  # g, m, b
         self.misses, self.trials = [ESCAPE_MISSES] * self.count, [ESCAPE_TRIALS] * self.count
         self.escapes = [ESCAPE_MISSES / ESCAPE_TRIALS] * self.count  # x
         self.steps, self.saved, self.plain, self.is_awake = 0, 0.0, 0.0, True
-        self.learnt = []  # q, information, saved; one for each lane of a step that is looked at
+        self.learnt = []  # q, r and what was coded with; one for each lane of a step that is looked at
         for lane in lanes:
-            lane.beliefs = list(self.common)
+            lane.own = list(self.first)
 
     def look(self, lane: Lane, step: int, logits: np.ndarray) -> Look:
         plain = weights_of(logits, F(1))
@@ -1318,9 +1319,13 @@ class Samplers:
         experts[0].total += len(self.escape_ones)
         return experts if self.stated is None else experts + [Distribution.stated(self.stated, lane, logits)]
 
+    def shares(self, lane: Lane) -> list[float]:
+        """w."""
+        return [lane.together * g + (1.0 - lane.together) * o for g, o in zip(self.pooled, lane.own)]
+
     def mixed(self, lane: Lane, experts: list[Distribution]) -> np.ndarray:
         """f of the tokens."""
-        w, x = lane.beliefs, self.escapes
+        w, x = self.shares(lane), self.escapes
         gain = [w[e] * (1.0 - x[e]) for e in range(self.count)]
         gain[0] = functools.reduce(operator.add, (w[e] * x[e] for e in range(1, self.count)), w[0])
         h = [F(g / expert.total * 2.0**30) for g, expert in zip(gain, experts)]
@@ -1339,31 +1344,39 @@ class Samplers:
         q = [expert.probability(symbol, e == 0) for e, expert in enumerate(look.experts)]
         r = [(1.0 - x) * each + x * q[0] for x, each in zip(self.escapes, q)]
         r[0] = q[0]
-        beliefs = [w * each for w, each in zip(lane.beliefs, r)]
-        z = sum_of(beliefs)
-        lane.beliefs = [w / z for w in beliefs]
-        information = -table_log(q[0])
-        self.learnt.append((q, information, table_log(z) + information))
+        self.learnt.append((q, r))
 
     def learn_step(self, lanes: list[Lane]) -> None:
         if not self.learnt:
             return
         self.steps += 1
-        rate, n = max(1.0 / (self.steps + 1), 0.01), len(lanes)
-        for e in range(self.count):
-            for lane, (q, *_) in zip(lanes, self.learnt):
-                self.trials[e] += lane.beliefs[e]
+        n, saved, plain, means = len(lanes), 0.0, 0.0, [0.0] * self.count
+        shares = [self.shares(lane) for lane in lanes]
+        fits = [(sum_of(g * each for g, each in zip(self.pooled, r)), sum_of(o * each for o, each in zip(lane.own, r)))
+                for lane, (_, r) in zip(lanes, self.learnt)]
+        for lane, w, (q, r), (pooled, alone) in zip(lanes, shares, self.learnt, fits):
+            z = lane.together * pooled + (1.0 - lane.together) * alone
+            saved, plain = saved + (table_log(z) - table_log(q[0])), plain - table_log(q[0])
+            for e in range(self.count):
+                self.trials[e] += w[e] * r[e] / z
                 if e > 0 and q[e] == 0:
-                    self.misses[e] += lane.beliefs[e]
-            mean = sum_of(lane.beliefs[e] for lane in lanes) / n
-            self.common[e] = max(self.common[e] + rate * (mean - self.common[e]), 1e-5)
-            self.escapes[e] = min(self.misses[e] / self.trials[e], 0.3)
-        total = sum_of(self.common)
-        self.common = [each / total for each in self.common]
+                    self.misses[e] += w[e] * r[e] / z
+            lane.together = lane.together * pooled / z
+            self.together = self.together * pooled / (self.together * pooled + (1.0 - self.together) * alone)
+            lane.own = [o * each / alone for o, each in zip(lane.own, r)]
+            self.pooled = [g * each for g, each in zip(self.pooled, r)]
+            total = sum_of(self.pooled)
+            self.pooled = [each / total for each in self.pooled]
+            means = [mean + o for mean, o in zip(means, lane.own)]
+        self.escapes = [min(c / trials, 0.3) for c, trials in zip(self.misses, self.trials)]
+        self.pooled = [(1.0 - 0.001) * g + 0.001 * first for g, first in zip(self.pooled, self.first)]
+        rate, drift = max(1.0 / (self.steps + 1), 0.01), max(1.0 / (self.steps + 1), 0.02)
+        self.mean = [max(m + rate * (mean / n - m), 1e-5) for m, mean in zip(self.mean, means)]
+        self.together = (1.0 - 0.01) * self.together + 0.01 * 0.5
         for lane in lanes:
-            lane.beliefs = [(1.0 - 0.02) * w + 0.02 * each for w, each in zip(lane.beliefs, self.common)]
-        self.saved = 0.98 * self.saved + sum_of(saved for *_, saved in self.learnt) / n
-        self.plain = 0.98 * self.plain + sum_of(information for _, information, _ in self.learnt) / n
+            lane.own = [(1.0 - drift) * o + drift * m for o, m in zip(lane.own, self.mean)]
+            lane.together = (1.0 - drift) * lane.together + drift * self.together
+        self.saved, self.plain = 0.98 * self.saved + saved / n, 0.98 * self.plain + plain / n
         self.is_awake = self.stated is not None or self.steps < 32 or self.saved >= 0.004 * self.plain
         self.learnt = []
 

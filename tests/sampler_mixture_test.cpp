@@ -152,8 +152,8 @@ TEST(SamplerMixture, ASamplerThatChangesIsFollowed) {
   EXPECT_LT(mixture_bits(drawn.lanes, std::nullopt), 1.03 * drawn.bits + 4 * 30);
 }
 
-// A belief after drifting is at least (1 - d + d * common) times the one before, as no belief is above 1: that much an
-// expert loses each step against being known from the start, and -log2 of its first share.
+// A lane alone starts with half the weight of its mixture, and loses at most the drift a step of that and of its belief
+// in an expert: so much more than the expert known from the start may it cost, and -log2 of the expert's first share.
 TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
   std::vector<Lanes> texts;
   for (const SamplerSettings& settings : kUsual) {
@@ -180,8 +180,8 @@ TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
         const double q = (1 - escape) * experts.probability(e, symbol) + escape * experts.probability(0, symbol);
         p += mixture.shares(lane)[e] * q;
         expert[lane][e] -= std::log2(q);
-        if (prior[lane][e] == 0) prior[lane][e] = -std::log2(mixture.shares(lane)[e]);
-        else prior[lane][e] -= std::log2(1 - kSamplerDrift + kSamplerDrift * mixture.common()[e]);
+        if (prior[lane][e] == 0) prior[lane][e] = 1 - std::log2(mixture.shares(lane)[e]);
+        else prior[lane][e] -= 2 * std::log2(1 - mixture.drift());
       }
       mixed[lane] -= std::log2(p);
     };
@@ -195,6 +195,35 @@ TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
     }
     EXPECT_LT(bits, total + 0.001 * total + 1) << "the frequencies are as good as the probabilities they come from";
   }
+}
+
+TEST(SamplerMixture, ManyLanesOfOneSamplerFindItTogether) {
+  for (const SamplerSettings& settings : kUsual) {
+    const Drawn drawn = draw(32, 60, [&](std::uint64_t) { return settings; });
+    EXPECT_LT(mixture_bits(drawn.lanes, std::nullopt), mixture_bits(drawn.lanes, settings) + 32 * 4)
+        << settings.temperature << ' ' << settings.top_p << ' ' << settings.top_k;
+  }
+}
+
+TEST(SamplerMixture, ALaneOfAnotherSamplerThanItsNeighboursKeepsItsOwnBelief) {
+  const SamplerSettings usual{.temperature = 0.7f, .top_p = 0.9f};
+  Drawn drawn = draw(16, 400, [&](std::uint64_t) { return usual; });
+  const Drawn odd = draw(1, 400, [](std::uint64_t) { return SamplerSettings{}; });
+  drawn.lanes[7] = odd.lanes[0];
+  double odd_bits = 0;
+  const auto see = [&](std::size_t lane, std::uint32_t symbol, const SamplerExperts& experts,
+                       const SamplerMixture& mixture) {
+    if (lane != 7) return;
+    double p = 0;
+    for (std::size_t e = 0; e < kGuessedSamplers; ++e) {
+      const double escape = e == 0 ? 0 : mixture.escapes()[e];
+      p += mixture.shares(lane)[e] *
+           ((1 - escape) * experts.probability(e, symbol) + escape * experts.probability(0, symbol));
+    }
+    odd_bits -= std::log2(p);
+  };
+  mixture_bits(drawn.lanes, std::nullopt, see);
+  EXPECT_LT(odd_bits, 1.03 * odd.bits + 20);
 }
 
 TEST(SamplerMixture, EveryKernelSetAndTheOrderOfLanesGiveTheSameFrequencies) {

@@ -226,7 +226,7 @@ class AdaptivePredictor {
   // After all lanes that have this step have finished it.
   void learn(std::uint64_t step);
 
-  [[nodiscard]] const SamplerShares& sampler_shares(std::size_t lane) const { return samplers_.shares(lane); }
+  [[nodiscard]] SamplerShares sampler_shares(std::size_t lane) const { return samplers_.shares(lane); }
 
  private:
   void learn_alone(std::uint64_t step);

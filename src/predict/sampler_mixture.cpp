@@ -10,7 +10,7 @@ namespace {
 
 // A change of any of these is a change of the contract.
 constexpr std::array<float, 3> kScales = {1.0f, 1.0f / 0.7f, 1.0f / 0.4f};  // inverse temperatures
-constexpr std::uint32_t kRanksMax = 64;
+constexpr std::uint32_t kRanksMax = 256;  // flat distributions would take all the time
 struct GuessedSampler {
   const char* name;
   std::size_t temperature;  // index into kScales
@@ -35,10 +35,14 @@ const std::array<GuessedSampler, kGuessedSamplers> kGuessed = {{
 // At first. Most texts were drawn by another model, and a short one has no time to show it.
 constexpr double kPlainShare = 0.9;
 constexpr double kStatedShare = 0.9;
-constexpr double kCommonRate = 0.01;   // of the belief of all lanes
-constexpr double kShareMin = 1e-5;
+constexpr double kTogetherStart = 0.5;
 constexpr double kMissesStart = 0.1;
 constexpr double kTrialsStart = 10;
+
+constexpr double kMeanRate = 0.01;        // of the mean of the lanes' own beliefs
+constexpr double kPooledForget = 0.001;   // each step, towards the first belief
+constexpr double kTogetherForget = 0.01;  // likewise
+constexpr double kShareMin = 1e-5;
 constexpr double kEscapeMax = 0.3;
 constexpr double kSavingDecay = 0.98;
 constexpr double kSavingMin = 0.004;   // of the plain softmax's information; less is not worth the time
@@ -125,19 +129,38 @@ void SamplerExperts::mix(const SamplerShares& shares, const SamplerShares& escap
 
 SamplerMixture::SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_size,
                                const std::optional<SamplerSettings>& stated)
-    : expert_count_(kGuessedSamplers + (stated.has_value() ? 1 : 0)), stated_(stated.has_value()), lanes_(lane_count) {
+    : expert_count_(kGuessedSamplers + (stated.has_value() ? 1 : 0)),
+      stated_(stated.has_value()),
+      together_(kTogetherStart),
+      lanes_(lane_count) {
   const double guessed = stated_ ? 1.0 - kStatedShare : 1.0;
-  common_.fill(guessed * (1.0 - kPlainShare) / static_cast<double>(kGuessedSamplers - 1));
-  common_[kPlain] = guessed * kPlainShare;
-  common_[kStated] = stated_ ? kStatedShare : 0.0;
+  first_.fill(guessed * (1.0 - kPlainShare) / static_cast<double>(kGuessedSamplers - 1));
+  first_[kPlain] = guessed * kPlainShare;
+  first_[kStated] = stated_ ? kStatedShare : 0.0;
+  pooled_ = first_;
+  mean_ = first_;
   misses_.fill(kMissesStart);
   trials_.fill(kTrialsStart);
   escapes_.fill(kMissesStart / kTrialsStart);
-  for (Lane& lane : lanes_) lane.shares = common_;
+  for (Lane& lane : lanes_) {
+    lane.alone = first_;
+    lane.together = kTogetherStart;
+  }
   if (stated_ && stated->has_penalties()) {
     recent_.assign(lane_count, RecentTokens(vocabulary_size, stated->penalty_window));
   }
 }
+
+SamplerShares SamplerMixture::shares(std::size_t index) const {
+  const Lane& lane = lanes_[index];
+  SamplerShares shares{};
+  for (std::size_t e = 0; e < expert_count_; ++e) {
+    shares[e] = lane.together * pooled_[e] + (1.0 - lane.together) * lane.alone[e];
+  }
+  return shares;
+}
+
+double SamplerMixture::drift() const { return std::max(1.0 / static_cast<double>(looks_ + 1), kSamplerDrift); }
 
 bool SamplerMixture::looks(std::uint64_t step) const { return awake_ || step % kLookEvery == 0; }
 
@@ -149,7 +172,7 @@ Result<TopTokens> SamplerMixture::set(std::size_t lane, std::uint64_t step, cons
     return experts.top_of(frequencies.tokens().data());
   }
   TACIT_TRY(experts.set(logits, recent_.empty() ? nullptr : &recent_[lane]));
-  experts.mix(lanes_[lane].shares, escapes_, frequencies);
+  experts.mix(shares(lane), escapes_, frequencies);
   return experts.top();
 }
 
@@ -158,7 +181,8 @@ void SamplerMixture::observe(std::size_t index, std::uint32_t symbol, const Samp
   if (!recent_.empty()) recent_[index].add(symbol);
   if (!lane.observed) return;
   const double plain = experts.probability(kPlain, symbol);
-  double sum = 0;
+  lane.alone_fit = 0;
+  lane.pooled_fit = 0;
   for (std::size_t e = 0; e < expert_count_; ++e) {
     double p = plain;
     if (e != kPlain) {
@@ -166,13 +190,13 @@ void SamplerMixture::observe(std::size_t index, std::uint32_t symbol, const Samp
       lane.missed[e] = own == 0;
       p = (1.0 - escapes_[e]) * own + escapes_[e] * plain;
     }
-    lane.shares[e] = lane.shares[e] * p;
-    sum = sum + lane.shares[e];
+    lane.likelihoods[e] = p;
+    lane.alone_fit = lane.alone_fit + lane.alone[e] * p;
+    lane.pooled_fit = lane.pooled_fit + pooled_[e] * p;
   }
-  for (std::size_t e = 0; e < expert_count_; ++e) lane.shares[e] = lane.shares[e] / sum;
   const numeric::FastLog& ln = numeric::FastLog::instance();
   lane.plain = -ln(plain);
-  lane.saved = ln(sum) + lane.plain;
+  lane.saved = ln(lane.fit()) + lane.plain;
 }
 
 void SamplerMixture::learn(std::uint64_t step) {
@@ -181,39 +205,69 @@ void SamplerMixture::learn(std::uint64_t step) {
   double count = 0;
   double saved = 0;
   double plain = 0;
+  const SamplerShares pooled = pooled_;  // as the lanes had it
   for (Lane& lane : lanes_) {
     if (!lane.observed) continue;
     count = count + 1.0;
     saved = saved + lane.saved;
     plain = plain + lane.plain;
-    for (std::size_t e = 0; e < expert_count_; ++e) {
-      sums[e] = sums[e] + lane.shares[e];
-      trials_[e] = trials_[e] + lane.shares[e];
-      if (lane.missed[e]) misses_[e] = misses_[e] + lane.shares[e];
-    }
+    count_misses(lane, pooled);
+    update(lane);
+    for (std::size_t e = 0; e < expert_count_; ++e) sums[e] = sums[e] + lane.alone[e];
   }
   if (count == 0) return;
   ++looks_;
-  const double rate = std::max(1.0 / static_cast<double>(looks_ + 1), kCommonRate);
-  double total = 0;
-  for (std::size_t e = 0; e < expert_count_; ++e) {
-    common_[e] = std::max(common_[e] + rate * (sums[e] / count - common_[e]), kShareMin);
-    total = total + common_[e];
-  }
-  for (std::size_t e = 0; e < expert_count_; ++e) {
-    common_[e] = common_[e] / total;
-    escapes_[e] = std::min(misses_[e] / trials_[e], kEscapeMax);
-  }
+  forget(sums, count);
   for (Lane& lane : lanes_) {
-    if (!lane.observed) continue;
+    if (lane.observed) drift(lane);
     lane.observed = false;
-    for (std::size_t e = 0; e < expert_count_; ++e) {
-      lane.shares[e] = (1.0 - kSamplerDrift) * lane.shares[e] + kSamplerDrift * common_[e];
-    }
   }
   saved_ = kSavingDecay * saved_ + saved / count;
   plain_ = kSavingDecay * plain_ + plain / count;
   awake_ = stated_ || looks_ < kLooksMin || saved_ >= kSavingMin * plain_;
+}
+
+// `pooled`: the belief of all lanes when the lane's symbol was coded.
+void SamplerMixture::count_misses(const Lane& lane, const SamplerShares& pooled) {
+  for (std::size_t e = 0; e < expert_count_; ++e) {
+    const double share = lane.together * pooled[e] + (1.0 - lane.together) * lane.alone[e];
+    const double posterior = share * lane.likelihoods[e] / lane.fit();
+    trials_[e] = trials_[e] + posterior;
+    if (lane.missed[e]) misses_[e] = misses_[e] + posterior;
+  }
+}
+
+// Bayes' rule: for the lane, then with its symbol as evidence for all lanes.
+void SamplerMixture::update(Lane& lane) {
+  lane.together = lane.together * lane.pooled_fit / lane.fit();
+  const double pooled_part = together_ * lane.pooled_fit;
+  together_ = pooled_part / (pooled_part + (1.0 - together_) * lane.alone_fit);
+  double sum = 0;
+  for (std::size_t e = 0; e < expert_count_; ++e) {
+    lane.alone[e] = lane.alone[e] * lane.likelihoods[e] / lane.alone_fit;
+    pooled_[e] = pooled_[e] * lane.likelihoods[e];
+    sum = sum + pooled_[e];
+  }
+  for (std::size_t e = 0; e < expert_count_; ++e) pooled_[e] = pooled_[e] / sum;
+}
+
+// `sums`: of the own beliefs of `lane_count` lanes.
+void SamplerMixture::forget(const SamplerShares& sums, double lane_count) {
+  const double rate = std::max(1.0 / static_cast<double>(looks_ + 1), kMeanRate);
+  for (std::size_t e = 0; e < expert_count_; ++e) {
+    escapes_[e] = std::min(misses_[e] / trials_[e], kEscapeMax);
+    pooled_[e] = (1.0 - kPooledForget) * pooled_[e] + kPooledForget * first_[e];
+    mean_[e] = std::max(mean_[e] + rate * (sums[e] / lane_count - mean_[e]), kShareMin);
+  }
+  together_ = (1.0 - kTogetherForget) * together_ + kTogetherForget * kTogetherStart;
+}
+
+void SamplerMixture::drift(Lane& lane) const {
+  const double drift = this->drift();
+  for (std::size_t e = 0; e < expert_count_; ++e) {
+    lane.alone[e] = (1.0 - drift) * lane.alone[e] + drift * mean_[e];
+  }
+  lane.together = (1.0 - drift) * lane.together + drift * together_;
 }
 
 }  // namespace tacit

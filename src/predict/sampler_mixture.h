@@ -21,7 +21,7 @@ namespace tacit {
 // Experts: the plain softmax, which never misses; samplers that people use; the one stated, if any.
 inline constexpr std::size_t kGuessedSamplers = 9;
 inline constexpr std::size_t kSamplerExpertsMax = kGuessedSamplers + 1;
-inline constexpr double kSamplerDrift = 0.02;  // of a lane's belief, each step, towards that of all lanes
+inline constexpr double kSamplerDrift = 0.02;  // of a lane's beliefs, each step, towards those of others
 using SamplerShares = std::array<double, kSamplerExpertsMax>;
 
 // What an expert is called where people look on.
@@ -77,24 +77,39 @@ class SamplerMixture {
   void observe(std::size_t lane, std::uint32_t symbol, const SamplerExperts& experts);
   void learn(std::uint64_t step);
 
-  // The lane's belief in each expert, what it drifts towards, and how much of each expert's share is the plain softmax's.
-  [[nodiscard]] const SamplerShares& shares(std::size_t lane) const { return lanes_[lane].shares; }
-  [[nodiscard]] const SamplerShares& common() const { return common_; }
+  // The lane's belief in each expert, and how much of each expert's share is the plain softmax's.
+  [[nodiscard]] SamplerShares shares(std::size_t lane) const;
   [[nodiscard]] const SamplerShares& escapes() const { return escapes_; }
+  // How much of a lane's beliefs became those of others in the last step that was learnt from: half of them in the
+  // first one, then less, at last kSamplerDrift.
+  [[nodiscard]] double drift() const;
 
  private:
   struct Lane {
-    SamplerShares shares{};
+    SamplerShares alone{};  // its own belief
+    double together = 0;    // belief that it has the sampler of all lanes
     bool observed = false;  // in this step, what follows is of its symbol
     std::array<bool, kSamplerExpertsMax> missed{};
-    double saved = 0;  // nats against the plain softmax
-    double plain = 0;  // nats of the plain softmax
+    SamplerShares likelihoods{};  // by each expert and its escape
+    double alone_fit = 0;         // likelihood by its own belief
+    double pooled_fit = 0;        // by that of all lanes
+    double saved = 0;             // nats against the plain softmax
+    double plain = 0;             // nats of the plain softmax
+
+    [[nodiscard]] double fit() const { return together * pooled_fit + (1.0 - together) * alone_fit; }
   };
   [[nodiscard]] bool looks(std::uint64_t step) const;
+  void count_misses(const Lane& lane, const SamplerShares& pooled);
+  void update(Lane& lane);
+  void forget(const SamplerShares& sums, double lane_count);
+  void drift(Lane& lane) const;
 
   std::size_t expert_count_;
   bool stated_;
-  SamplerShares common_{};  // the shares of all lanes
+  SamplerShares first_{};   // the belief before any symbol
+  SamplerShares pooled_{};  // from the evidence of all lanes, as if they had one sampler
+  SamplerShares mean_{};    // of the lanes' own beliefs
+  double together_;         // belief that all lanes have one sampler
   SamplerShares misses_{};
   SamplerShares trials_{};
   SamplerShares escapes_{};  // misses_ / trials_
