@@ -230,9 +230,11 @@ void measure_shape(const char* name, const Model& model, ThreadPool& pool, const
   const auto multiply_adds = static_cast<double>(model.multiply_adds_per_token());
   std::printf("%s: %.1f M multiply-adds a token, %.1f MB of weights\n", name, multiply_adds / 1e6,
               weight_bytes(model) / 1e6);
-  // As many tokens as a machine that reaches a third of its peak codes in a second or so; of small models more, so that
-  // caches and experts are not all new, which large ones would take too long for.
-  const double budget = machine.peak.multiply_adds > 0 ? machine.peak.multiply_adds / 3 / multiply_adds : 1000;
+  // As many tokens as two threads that reach a third of their peak code in a second or so, for any number of threads,
+  // since attention takes the longer the longer a text is; of small models more, so that caches and experts are not all
+  // new, which large ones would take too long for.
+  const double thread_peak = machine.peak.multiply_adds / pool.thread_count();
+  const double budget = thread_peak > 0 ? 2 * thread_peak / 3 / multiply_adds : 1000;
   const auto length = [&](std::size_t lanes, double seconds) {
     const double tokens = budget / static_cast<double>(lanes);
     const double least = lanes > 1 ? std::clamp(8 * tokens, 16.0, 160.0) : 24;

@@ -100,13 +100,13 @@ TEST_P(EveryKernelSet, ASinkTakesWeightAndGivesNothing) {
   const std::vector<float> scores(2 * kBlock, 1.0f), residual_scores(2 * kBlock, 0.5f), value_scales(2 * kBlock, 1.0f);
   const std::vector<std::int8_t> values(2 * kBlock * kTile, 100);
   const SlotSpan span{3, 50};
-  AttentionHead head{scores.data(), residual_scores.data(), 2.0f, &span,      1, 5,
+  AttentionHead head{scores.data(), residual_scores.data(), 2 * kBlock,          1,         2.0f, &span, 1, 5,
                      values.data(), value_scales.data(),    2 * kBlock};
   float out[5];
   set().attend(head, out);
   for (const float value : out) EXPECT_NEAR(value, 100, 1e-2);
   const float sink = 3.0f + 3.8501476f;  // beside 47 scores of 3: as much as all of them
-  head.sink = &sink;
+  head.sinks = &sink;
   set().attend(head, out);
   for (const float value : out) EXPECT_NEAR(value, 50, 1e-2);
 }

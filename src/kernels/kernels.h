@@ -78,8 +78,8 @@ struct QuantizedRows {
   const std::int32_t* sums = nullptr;    // [row, block] sum of the block's narrow values; narrow only
 };
 
-// One head's cached keys' scores and values, for one query. Slots are places in a lane's cache (model/cache.h);
-// slot mod 32 = position mod 32.
+// One head's cached values and their keys' scores, for the queries that share the head and attend to the same slots:
+// places in a lane's cache (model/cache.h); slot mod 32 = position mod 32.
 struct SlotSpan {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
@@ -87,8 +87,10 @@ struct SlotSpan {
 inline constexpr std::uint32_t kSpansMax = 3;  // the sink, and a band that wraps around the end of the cache
 inline constexpr std::uint32_t kValueGroup = 64;  // dimensions of a value that share a scale
 struct AttentionHead {
-  const float* scores = nullptr;         // [slot] dot product of the quantised query and the key
-  const float* residual_scores = nullptr;  // [slot] of what quantisation left of the query
+  const float* scores = nullptr;         // [query, slot] dot product of the quantised query and the key
+  const float* residual_scores = nullptr;  // [query, slot] of what quantisation left of the query
+  std::size_t score_stride = 0;          // from a query's to the next one's
+  std::uint32_t query_count = 0;
   float scale = 1;                       // the sums of the two scores are multiplied by this first
   const SlotSpan* spans = nullptr;       // positions ascending from span to span
   std::uint32_t span_count = 0;
@@ -96,7 +98,7 @@ struct AttentionHead {
   const std::int8_t* values = nullptr;   // per block of 32 slots, per tile of 16 dimensions: byte (s/4)*64 + d*4 + s%4
   const float* value_scales = nullptr;   // [group of kValueGroup dimensions][slot]
   std::size_t value_scale_stride = 0;    // slots in the cache
-  const float* sink = nullptr;           // not null: the score, final, of one more value, which is zero
+  const float* sinks = nullptr;          // not null: [query] the score, final, of one more value, which is zero
 };
 inline constexpr std::uint32_t kHeadDimMax = 1024;
 
@@ -150,7 +152,7 @@ struct Kernels {
   // The same for the pairs (i, i + pair_count).
   void (*rotate_halves)(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
                         const float* cosine, const float* sine);
-  // Softmax over the scores of the spans, then the weighted sum of the values, into out[value_dim]. Weights times
+  // Softmax over the scores of the spans, then the weighted sum of the values, into out[query, value_dim]. Weights times
   // value scales are quantised per block of 32 slots to integers up to kAttentionMax.
   void (*attend)(const AttentionHead& head, float* out);
 

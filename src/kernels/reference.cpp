@@ -217,17 +217,19 @@ void add_values(const AttentionHead& head, std::uint32_t block, const float* wei
   }
 }
 
-float score(const AttentionHead& head, std::uint32_t slot) { return head.scores[slot] + head.residual_scores[slot]; }
-
-void attend(const AttentionHead& head, float* out) {
-  float largest = score(head, head.spans[0].begin);
+void attend_query(const AttentionHead& head, std::uint32_t query, float* out) {
+  const auto score = [&](std::uint32_t slot) {
+    const std::size_t i = query * head.score_stride + slot;
+    return head.scores[i] + head.residual_scores[i];
+  };
+  float largest = score(head.spans[0].begin);
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
     for (std::uint32_t s = head.spans[i].begin; s < head.spans[i].end; ++s) {
-      if (score(head, s) > largest) largest = score(head, s);
+      if (score(s) > largest) largest = score(s);
     }
   }
   float maximum = largest * head.scale;
-  if (head.sink != nullptr && *head.sink > maximum) maximum = *head.sink;
+  if (head.sinks != nullptr && head.sinks[query] > maximum) maximum = head.sinks[query];
   float lanes[kLanes] = {};
   for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = 0.0f;
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
@@ -237,15 +239,19 @@ void attend(const AttentionHead& head, float* out) {
       for (std::uint32_t s = 0; s < kBlock; ++s) {
         const std::uint32_t slot = block * kBlock + s;
         if (slot < span.begin || slot >= span.end) continue;
-        weights[s] = numeric::exp(score(head, slot) * head.scale - maximum);
+        weights[s] = numeric::exp(score(slot) * head.scale - maximum);
         lanes[s % kLanes] = lanes[s % kLanes] + weights[s];
       }
       add_values(head, block, weights, out);
     }
   }
   float total = fold(lanes);
-  if (head.sink != nullptr) total = total + numeric::exp(*head.sink - maximum);
+  if (head.sinks != nullptr) total = total + numeric::exp(head.sinks[query] - maximum);
   for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = out[d] / total;
+}
+
+void attend(const AttentionHead& head, float* out) {
+  for (std::uint32_t q = 0; q < head.query_count; ++q) attend_query(head, q, out + q * head.value_dim);
 }
 
 std::uint64_t frequencies(const float* logits, std::uint32_t count, float scale, std::uint32_t* frequencies) {

@@ -9,9 +9,10 @@
 //   Ints: a vector of int32, of 16, 32 or 64 bytes;
 //   lanes_set(comparison): a bit for each lane where a comparison held;
 //   store_narrow(q, block), store_wide(q, block): the kBlock values of `block`, which all fit, as int8 or as int16;
-//   add_value_dots(weights, values, tile_count, scale, out): out[d] += float(dot of 32 slots) * scale for d < 16 *
-//   tile_count, where the weights of the slots are 0 to kAttentionMax.
+//   add_value_dots<queries>(weights, values, tile_count, scales, out, out_stride), for each of the queries: out[d] +=
+//   float(dot of 32 slots) * scale for d < 16 * tile_count, where the weights of the slots are 0 to kAttentionMax.
 
+#include <iterator>
 #include <utility>
 
 #include "kernels/kernels.h"
@@ -306,62 +307,108 @@ TACIT_INLINE Ints inside(SlotSpan span, std::uint32_t first) {
   return (slots >= static_cast<std::int32_t>(span.begin)) & (slots < static_cast<std::int32_t>(span.end));
 }
 
-TACIT_INLINE void add_values(const AttentionHead& head, std::uint32_t block, const Floats* weights, float* out) {
-  const std::uint32_t tile_count = round_up(head.value_dim, kTile) / kTile;
+// Queries that share the values in registers.
+constexpr std::uint32_t kQueriesMax = 4;
+
+// What is added up for some queries.
+template <std::uint32_t kQueries>
+struct AttentionSums {
+  Floats weights[kQueries][kVirtual];
+  float values[kQueries * kHeadDimMax];  // [query][padded_dim]
+  std::uint32_t padded_dim;
+};
+
+// Adds the values of a block of slots, weighed by `weights`.
+template <std::uint32_t kQueries>
+TACIT_INLINE void add_values(const AttentionHead& head, std::uint32_t block, const Floats (*weights)[kBlockVectors],
+                             AttentionSums<kQueries>& sums) {
+  const std::uint32_t tile_count = sums.padded_dim / kTile;
   const std::int8_t* values = head.values + static_cast<std::size_t>(block) * tile_count * kTile * kBlock;
   constexpr std::uint32_t kGroupTiles = kValueGroup / kTile;
   for (std::uint32_t first = 0; first < tile_count; first += kGroupTiles) {
-    const float* scales = head.value_scales + (first / kGroupTiles) * head.value_scale_stride + block * kBlock;
-    Floats scaled[kBlockVectors];
-    for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
-      scaled[v] = weights[v] == 0.0f ? Floats{} : weights[v] * load(scales + v * kLanes);
+    const float* value_scales = head.value_scales + (first / kGroupTiles) * head.value_scale_stride + block * kBlock;
+    std::int16_t quantized[kQueries][kBlock];
+    float scales[kQueries];
+    bool is_zero = true;
+    for (std::uint32_t q = 0; q < kQueries; ++q) {
+      Floats scaled[kBlockVectors];
+      for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+        scaled[v] = weights[q][v] == 0.0f ? Floats{} : weights[q][v] * load(value_scales + v * kLanes);
+      }
+      Ints numbers[kBlockVectors];
+      scales[q] = quantize_vectors(scaled, kAttentionMax, numbers);
+      store_wide(quantized[q], numbers);
+      is_zero = is_zero && scales[q] == 0.0f;
     }
-    Ints quantized[kBlockVectors];
-    const float scale = quantize_vectors(scaled, kAttentionMax, quantized);
-    if (scale == 0.0f) continue;  // adds float(0) * 0 to every output, which is never -0
-    std::int16_t q[kBlock];
-    store_wide(q, quantized);
+    if (is_zero) continue;  // adds float(0) * 0 to every sum, which is never -0
     const std::uint32_t tiles = tile_count - first < kGroupTiles ? tile_count - first : kGroupTiles;
-    add_value_dots(q, values + first * kTile * kBlock, tiles, scale, out + first * kTile);
+    add_value_dots<kQueries>(quantized, values + first * kTile * kBlock, tiles, scales, sums.values + first * kTile,
+                             sums.padded_dim);
   }
 }
 
-TACIT_INLINE Floats load_scores(const AttentionHead& head, std::uint32_t slot) {
-  return load(head.scores + slot) + load(head.residual_scores + slot);
+TACIT_INLINE Floats load_scores(const AttentionHead& head, std::uint32_t query, std::uint32_t slot) {
+  const std::size_t i = query * head.score_stride + slot;
+  return load(head.scores + i) + load(head.residual_scores + i);
 }
 
-void attend(const AttentionHead& head, float* out) {
-  const std::uint32_t some_slot = head.spans[0].begin;
-  Floats largest = splat(head.scores[some_slot] + head.residual_scores[some_slot]);
+// What is subtracted from a query's scores before the exponential.
+TACIT_INLINE float largest_score(const AttentionHead& head, std::uint32_t query) {
+  const std::size_t some_score = query * head.score_stride + head.spans[0].begin;
+  Floats largest = splat(head.scores[some_score] + head.residual_scores[some_score]);
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
     for (std::uint32_t s = head.spans[i].begin / kLanes * kLanes; s < head.spans[i].end; s += kLanes) {
-      const Floats scores = load_scores(head, s);
+      const Floats scores = load_scores(head, query, s);
       largest = (inside(head.spans[i], s) & (scores > largest)) ? scores : largest;
     }
   }
-  float maximum = fold(largest, larger) * head.scale;
-  if (head.sink != nullptr && *head.sink > maximum) maximum = *head.sink;
-  Floats lanes[kVirtual] = {};
-  float sums[kHeadDimMax];
-  const std::uint32_t padded_dim = round_up(head.value_dim, kTile);
-  for (std::uint32_t d = 0; d < padded_dim; d += kLanes) store_as(sums + d, Floats{});
+  const float maximum = fold(largest, larger) * head.scale;
+  return head.sinks != nullptr && head.sinks[query] > maximum ? head.sinks[query] : maximum;
+}
+
+// kQueries queries from `first` on.
+template <std::uint32_t kQueries>
+void attend_queries(const AttentionHead& head, std::uint32_t first, float* out) {
+  float maximum[kQueries];
+  for (std::uint32_t q = 0; q < kQueries; ++q) maximum[q] = largest_score(head, first + q);
+  AttentionSums<kQueries> sums;
+  sums.padded_dim = round_up(head.value_dim, kTile);
+  for (auto& query : sums.weights) {
+    for (Floats& weights : query) weights = Floats{};
+  }
+  for (std::uint32_t d = 0; d < kQueries * sums.padded_dim; d += kLanes) store_as(sums.values + d, Floats{});
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
     const SlotSpan span = head.spans[i];
     for (std::uint32_t block = span.begin / kBlock; block * kBlock < span.end; ++block) {
-      Floats weights[kBlockVectors];
-      for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
-        const std::uint32_t slot = block * kBlock + v * kLanes;
-        const Floats weight = exp_lanes(load_scores(head, slot) * head.scale - maximum);
-        weights[v] = inside(span, slot) ? weight : Floats{};
-        lanes[v % kVirtual] = lanes[v % kVirtual] + weights[v];
+      Floats weights[kQueries][kBlockVectors];
+      for (std::uint32_t q = 0; q < kQueries; ++q) {
+        for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+          const std::uint32_t slot = block * kBlock + v * kLanes;
+          const Floats weight = exp_lanes(load_scores(head, first + q, slot) * head.scale - maximum[q]);
+          weights[q][v] = inside(span, slot) ? weight : Floats{};
+          sums.weights[q][v % kVirtual] = sums.weights[q][v % kVirtual] + weights[q][v];
+        }
       }
       add_values(head, block, weights, sums);
     }
   }
-  float total = fold_virtual(lanes);
-  if (head.sink != nullptr) total = total + exp_lanes(splat(*head.sink - maximum))[0];
-  for (std::uint32_t d = 0; d < padded_dim; d += kLanes) store_as(sums + d, load(sums + d) / total);
-  for (std::uint32_t d = 0; d < head.value_dim; ++d) out[d] = sums[d];
+  for (std::uint32_t q = 0; q < kQueries; ++q) {
+    float total = fold_virtual(sums.weights[q]);
+    if (head.sinks != nullptr) total = total + exp_lanes(splat(head.sinks[first + q] - maximum[q]))[0];
+    float* values = sums.values + q * sums.padded_dim;
+    for (std::uint32_t d = 0; d < sums.padded_dim; d += kLanes) store_as(values + d, load(values + d) / total);
+    for (std::uint32_t d = 0; d < head.value_dim; ++d) out[q * head.value_dim + d] = values[d];
+  }
+}
+
+void attend(const AttentionHead& head, float* out) {
+  using Attend = void (*)(const AttentionHead&, std::uint32_t, float*);
+  constexpr Attend kAttend[] = {attend_queries<1>, attend_queries<2>, attend_queries<3>, attend_queries<4>};
+  static_assert(std::size(kAttend) == kQueriesMax);
+  for (std::uint32_t first = 0; first < head.query_count; first += kQueriesMax) {
+    const std::uint32_t left = head.query_count - first;
+    kAttend[(left < kQueriesMax ? left : kQueriesMax) - 1](head, first, out + first * head.value_dim);
+  }
 }
 
 // The frequencies of logits, given how far they are below the largest (times the scale).

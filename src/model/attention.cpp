@@ -12,6 +12,9 @@ using kernels::kTile;
 
 namespace {
 
+// Scores of so many rows at once that they stay in the second-level cache until they are used.
+constexpr std::size_t kScoreBytes = 64 << 10;
+
 // Per thread: they keep their memory from call to call.
 struct Scratch {
   QuantizedMatrix queries;
@@ -127,6 +130,15 @@ Forward::Reach Forward::reach(std::uint32_t layer, std::uint32_t position) const
 // All query heads that share one key and value head, for the rows of one lane. A query is two narrow rows, itself and
 // what quantisation left of it: keys are read once for both, and the scores are as good as those of a wide query.
 void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head) {
+  const std::uint32_t group = config_.layers[layer].head_count / config_.layers[layer].kv_head_count;
+  const std::size_t row_bytes = 2 * sizeof(float) * group * rows_[lane_rows.begin].lane->slot_count(layer);
+  const auto rows_at_once = static_cast<std::uint32_t>(std::max<std::size_t>(kScoreBytes / row_bytes, 1));
+  for (std::uint32_t begin = lane_rows.begin; begin < lane_rows.end; begin += rows_at_once) {
+    attend_rows(layer, {begin, std::min(begin + rows_at_once, lane_rows.end)}, kv_head);
+  }
+}
+
+void Forward::attend_rows(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head) {
   const LayerConfig& shape = config_.layers[layer];
   const LaneCache& lane = *rows_[lane_rows.begin].lane;
   const std::uint32_t group = shape.head_count / shape.kv_head_count;
@@ -137,55 +149,55 @@ void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::u
 
   const std::vector<float>& sinks = model_.weights.layers[layer].sinks;
   kernels::AttentionHead head;
+  head.score_stride = 2 * scores.stride();
+  head.query_count = group;
+  head.scale = bends_scores() ? 1.0f : config_.attention_scale;
   head.value_dim = config_.value_dim;
   head.values = lane.values(layer, kv_head);
   head.value_scales = lane.value_scales(layer, kv_head);
   head.value_scale_stride = lane.slot_count(layer);
+  head.sinks = sinks.empty() ? nullptr : &sinks[kv_head * group];
   for (std::uint32_t r = lane_rows.begin; r < lane_rows.end; ++r) {
     const Reach reach = this->reach(layer, rows_[r].position);
     const Attended attended = attended_slots(lane, layer, reach.sink, reach.first, rows_[r].position);
+    const std::uint32_t first_row = 2 * (r - lane_rows.begin) * group;
+    head.scores = scores.row(first_row);
+    head.residual_scores = scores.row(first_row + 1);
     head.spans = attended.spans.data();
     head.span_count = attended.count;
-    for (std::uint32_t i = 0; i < group; ++i) {
-      const std::uint32_t query_head = kv_head * group + i;
-      const std::uint32_t score_row = 2 * ((r - lane_rows.begin) * group + i);
-      head.scale = config_.attention_scale;
-      head.sink = sinks.empty() ? nullptr : &sinks[query_head];
-      bend_scores(layer, query_head, rows_[r].position, head, scores.row(score_row), scores.row(score_row + 1));
-      head.scores = scores.row(score_row);
-      head.residual_scores = scores.row(score_row + 1);
-      kernels_.attend(head, attention_.row(r) + query_head * config_.value_dim);
+    for (std::uint32_t i = 0; bends_scores() && i < group; ++i) {
+      bend_scores(kv_head * group + i, reach, rows_[r].position, {head.spans, head.span_count},
+                  scores.row(first_row + 2 * i), scores.row(first_row + 2 * i + 1));
     }
+    kernels_.attend(head, attention_.row(r) + std::size_t{kv_head} * group * config_.value_dim);
   }
 }
 
+bool Forward::bends_scores() const { return config_.attention_cap != 0.0f || !alibi_slopes_.empty(); }
+
 // Makes the scores final where they are more than products: the cap and the penalty on distance. They are added up,
-// scaled and stay in `scores`; nothing is left in `residual_scores`, nor of the scale.
-void Forward::bend_scores(std::uint32_t layer, std::uint32_t head, std::uint32_t position,
-                          kernels::AttentionHead& attention, float* scores, float* residual_scores) const {
-  if (config_.attention_cap == 0.0f && alibi_slopes_.empty()) return;
-  const Reach reach = this->reach(layer, position);
+// scaled and stay in `scores`; nothing is left in `residual_scores`.
+void Forward::bend_scores(std::uint32_t head, const Reach& reach, std::uint32_t position,
+                          std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const {
   std::uint32_t distance = position - reach.first;  // of the first slot of the next span
   RowMatrix& bent = scratch().bent;                 // a row of its own, since kernels write the padding
-  bent.resize(1, rows_[0].lane->slot_count(layer));
+  bent.resize(1, scratch().scores.width());
   float* x = bent.row(0);
-  for (std::uint32_t i = 0; i < attention.span_count; ++i) {
-    const kernels::SlotSpan span = attention.spans[i];
+  for (const kernels::SlotSpan& span : spans) {
     const std::uint32_t count = span.end - span.begin;
     for (std::uint32_t s = 0; s < count; ++s) {
-      x[s] = (scores[span.begin + s] + residual_scores[span.begin + s]) * attention.scale;
+      x[s] = (scores[span.begin + s] + residual_scores[span.begin + s]) * config_.attention_scale;
       residual_scores[span.begin + s] = 0.0f;
     }
     if (config_.attention_cap != 0.0f) kernels_.soft_cap(x, count, config_.attention_cap);
     if (!alibi_slopes_.empty()) {
-      const bool is_sink = reach.sink && i == 0;
+      const bool is_sink = reach.sink && &span == spans.data();
       const std::uint32_t farthest = is_sink ? window_ - 1 : distance;
       for (std::uint32_t s = 0; s < count; ++s) x[s] = x[s] - alibi_slopes_[head] * static_cast<float>(farthest - s);
       if (!is_sink) distance -= count;
     }
     std::copy_n(x, count, scores + span.begin);
   }
-  attention.scale = 1.0f;
 }
 
 void Forward::quantize_queries(const LaneRows& lane_rows, const RowMatrix& queries, std::uint32_t layer,

@@ -187,12 +187,14 @@ std::vector<SlotSpan> random_spans(Spans kind, std::uint32_t ring, Random& rando
   }
 }
 
+constexpr std::uint32_t kQueriesMax = 6;
+
 struct HeadInputs {
   Input<float> scores, residual_scores, value_scales;
   Input<std::int8_t> values;
   std::vector<SlotSpan> spans;
-  bool has_sink = false;
-  float sink = 0;
+  bool has_sinks = false;
+  float sinks[kQueriesMax] = {};
 };
 
 // Scores and scales outside of the spans may be anything.
@@ -200,44 +202,50 @@ void spoil_unattended(HeadInputs& inputs, std::uint32_t slots) {
   for (std::uint32_t s = 0; s < slots; ++s) {
     const auto holds = [s](const SlotSpan& span) { return s >= span.begin && s < span.end; };
     if (std::any_of(inputs.spans.begin(), inputs.spans.end(), holds)) continue;
-    inputs.scores[s] = std::numeric_limits<float>::quiet_NaN();
+    for (std::size_t i = s; i < inputs.scores.size(); i += slots) {
+      inputs.scores[i] = std::numeric_limits<float>::quiet_NaN();
+    }
     for (std::size_t i = s; i < inputs.value_scales.size(); i += slots) {
       inputs.value_scales[i] = std::numeric_limits<float>::quiet_NaN();
     }
   }
 }
 
-KernelCase attention_case(std::uint32_t dim, std::uint32_t ring, Spans spans, Flavour flavour, Random& random) {
+KernelCase attention_case(std::uint32_t dim, std::uint32_t queries, std::uint32_t ring, Spans spans, Flavour flavour,
+                          Random& random) {
   const std::uint32_t slots = ring + kBlock;
   const std::uint32_t groups = kernels::round_up(dim, kernels::kValueGroup) / kernels::kValueGroup;
   const auto inputs = std::make_shared<HeadInputs>();
-  inputs->scores = Input<float>(slots, random.below(kAlignments));
-  inputs->residual_scores = Input<float>(slots, random.below(kAlignments));
+  const std::size_t score_count = std::size_t{queries} * slots;
+  inputs->scores = Input<float>(score_count, random.below(kAlignments));
+  inputs->residual_scores = Input<float>(score_count, random.below(kAlignments));
   inputs->value_scales = Input<float>(groups * slots, random.below(kAlignments));
   inputs->values = Input<std::int8_t>(slots * kernels::round_up(dim, kTile), random.below(64));
   inputs->spans = random_spans(spans, ring, random);
-  inputs->has_sink = random.one_in(2);
-  fill(inputs->scores.data(), slots, flavour, random);
-  fill(inputs->residual_scores.data(), slots, flavour == Flavour::kOrdinary ? Flavour::kEdges : flavour, random);
+  inputs->has_sinks = random.one_in(2);
+  fill(inputs->scores.data(), score_count, flavour, random);
+  fill(inputs->residual_scores.data(), score_count, flavour == Flavour::kOrdinary ? Flavour::kEdges : flavour, random);
   fill(inputs->value_scales.data(), inputs->value_scales.size(), flavour, random);
   make_magnitudes(inputs->value_scales);
   fill_numbers(inputs->values.data(), inputs->values.size(), kNumbers[random.below(std::size(kNumbers))],
                kernels::kNarrowMax, random);
-  fill(&inputs->sink, 1, flavour, random);
+  fill(inputs->sinks, queries, flavour, random);
   spoil_unattended(*inputs, slots);
   const float scale = random.one_in(2) ? 0.125f : 1.0f;
   const std::size_t offset = random.below(kAlignments);
-  std::string text = "value_dim " + std::to_string(dim) + ", " + std::to_string(slots) + " slots, spans";
+  std::string text = "value_dim " + std::to_string(dim) + ", " + std::to_string(queries) + " queries, " + std::to_string(slots) + " slots, spans";
   double attended = 0;
   for (const SlotSpan& span : inputs->spans) {
     text += " " + std::to_string(span.begin) + " to " + std::to_string(span.end);
     attended += span.end - span.begin;
   }
-  text += std::string(" (") + test::name_of(flavour) + (inputs->has_sink ? ", sink" : "") + ", out + " +
+  text += std::string(" (") + test::name_of(flavour) + (inputs->has_sinks ? ", sinks" : "") + ", out + " +
           std::to_string(offset) + ")";
   const auto call = [=](const Kernels& k, Outputs& out) {
     const AttentionHead head{inputs->scores.data(),
                              inputs->residual_scores.data(),
+                             slots,
+                             queries,
                              scale,
                              inputs->spans.data(),
                              static_cast<std::uint32_t>(inputs->spans.size()),
@@ -245,10 +253,10 @@ KernelCase attention_case(std::uint32_t dim, std::uint32_t ring, Spans spans, Fl
                              inputs->values.data(),
                              inputs->value_scales.data(),
                              slots,
-                             inputs->has_sink ? &inputs->sink : nullptr};
-    k.attend(head, out.array<float>("out", dim, 0, offset));
+                             inputs->has_sinks ? inputs->sinks : nullptr};
+    k.attend(head, out.array<float>("out", std::size_t{queries} * dim, 0, offset));
   };
-  return {text, attended * dim, call};
+  return {text, attended * dim * queries, call};
 }
 
 void add_attentions(CaseSink& sink) {
@@ -256,14 +264,14 @@ void add_attentions(CaseSink& sink) {
     for (const Spans spans : kSpans) {
       for (const Flavour flavour : kFlavours) {
         sink.add([&](Random& random) {
-          return attention_case(dim, kBlock * (1 + random.below(6)), spans, flavour, random);
+          return attention_case(dim, 1 + random.below(kQueriesMax), kBlock * (1 + random.below(6)), spans, flavour, random);
         });
       }
     }
   }
   for (const std::uint32_t dim : {256u, 511u, kernels::kHeadDimMax}) {
     sink.add([&](Random& random) {
-      return attention_case(dim, 512, Spans::kSinkAndWrappedBand, Flavour::kOrdinary, random);
+      return attention_case(dim, 4, 512, Spans::kSinkAndWrappedBand, Flavour::kOrdinary, random);
     });
   }
 }
@@ -271,8 +279,9 @@ void add_attentions(CaseSink& sink) {
 std::vector<KernelCase> typical_attentions(Random& random) {
   std::vector<KernelCase> cases;
   for (const std::uint32_t ring : {64, 512}) {
-    KernelCase made = attention_case(64, ring, Spans::kSinkAndWrappedBand, Flavour::kOrdinary, random);
-    cases.push_back(std::move(made));
+    for (const std::uint32_t queries : {1, 3, 4}) {
+      cases.push_back(attention_case(64, queries, ring, Spans::kSinkAndWrappedBand, Flavour::kOrdinary, random));
+    }
   }
   return cases;
 }

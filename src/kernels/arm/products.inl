@@ -176,8 +176,8 @@ TACIT_INLINE int32x4_t value_dots(const std::int8_t* values, const int8x16_t* x,
 }
 
 // The weights are split into halves of seven bits, which fit int8.
-void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
-                    float* out) {
+TACIT_INLINE void add_value_dots_of_query(const std::int16_t* weights, const std::int8_t* values,
+                                          std::uint32_t tile_count, float scale, float* out) {
   constexpr std::integer_sequence kPairs = std::make_integer_sequence<std::uint32_t, kBlock / 8>{};
   int8x16_t high[2], low[2];
   for (std::uint32_t i = 0; i < 2; ++i) {
@@ -193,6 +193,14 @@ void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std:
       float* sums = out + tile * kTile + quad * 4;
       vst1q_f32(sums, vaddq_f32(vld1q_f32(sums), vmulq_n_f32(vcvtq_f32_s32(dot), scale)));
     }
+  }
+}
+
+template <std::uint32_t kQueries>
+void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
+                    const float* scales, float* out, std::size_t out_stride) {
+  for (std::uint32_t q = 0; q < kQueries; ++q) {
+    add_value_dots_of_query(weights[q], values, tile_count, scales[q], out + q * out_stride);
   }
 }
 

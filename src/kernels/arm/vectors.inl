@@ -12,8 +12,9 @@ using Ints = std::int32_t __attribute__((vector_size(16)));
 
 void store_narrow(std::int8_t* q, const Ints* block);
 void store_wide(std::int16_t* q, const Ints* block);
-void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
-                    float* out);
+template <std::uint32_t kQueries>
+void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
+                    const float* scales, float* out, std::size_t out_stride);
 std::uint32_t lanes_set(Ints comparison);
 
 }  // namespace

@@ -11,8 +11,9 @@ using Ints = std::int32_t __attribute__((vector_size(32)));
 
 void store_narrow(std::int8_t* q, const Ints* block);
 void store_wide(std::int16_t* q, const Ints* block);
-void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
-                    float* out);
+template <std::uint32_t kQueries>
+void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
+                    const float* scales, float* out, std::size_t out_stride);
 std::uint32_t lanes_set(Ints comparison);
 
 }  // namespace
@@ -62,21 +63,31 @@ TACIT_INLINE __m256i load_widened(const void* source) {
   return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(source)));
 }
 
-// In int16, so that weights of fourteen bits need no splitting.
-void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
-                    float* out) {
+// In int16, so that weights of fourteen bits need no splitting. The steps are not unrolled, as in add_part().
+template <std::uint32_t kQueries>
+void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
+                    const float* scales, float* out, std::size_t out_stride) {
   for (std::uint32_t half = 0; half < 2 * tile_count; ++half) {
     const std::int8_t* data = values + (half / 2) * kTile * kBlock + (half % 2) * 32;
-    __m256i low = _mm256_setzero_si256();   // of outputs 0 to 3, two neighbouring sums each
-    __m256i high = _mm256_setzero_si256();  // of outputs 4 to 7
+    __m256i low[kQueries];   // of outputs 0 to 3, two neighbouring sums each
+    __m256i high[kQueries];  // of outputs 4 to 7
+    for (std::uint32_t q = 0; q < kQueries; ++q) low[q] = high[q] = _mm256_setzero_si256();
+#pragma GCC unroll 1
     for (std::uint32_t g = 0; g < kGroups; ++g) {
-      const __m256i w = _mm256_set1_epi64x(load_as<std::int64_t>(weights + 4 * g));
-      low = _mm256_add_epi32(low, _mm256_madd_epi16(w, load_widened(data + 64 * g)));
-      high = _mm256_add_epi32(high, _mm256_madd_epi16(w, load_widened(data + 64 * g + 16)));
+      const __m256i first = load_widened(data + 64 * g);
+      const __m256i second = load_widened(data + 64 * g + 16);
+#pragma GCC unroll 4
+      for (std::uint32_t q = 0; q < kQueries; ++q) {
+        const __m256i w = _mm256_set1_epi64x(load_as<std::int64_t>(weights[q] + 4 * g));
+        low[q] = _mm256_add_epi32(low[q], _mm256_madd_epi16(w, first));
+        high[q] = _mm256_add_epi32(high[q], _mm256_madd_epi16(w, second));
+      }
     }
-    const __m256i dot = _mm256_permute4x64_epi64(_mm256_hadd_epi32(low, high), 0xd8);
-    _mm256_storeu_ps(out + half * kHalf,
-                     accumulate(_mm256_loadu_ps(out + half * kHalf), dot, _mm256_set1_ps(scale)));
+    for (std::uint32_t q = 0; q < kQueries; ++q) {
+      float* sums = out + q * out_stride + half * kHalf;
+      const __m256i dot = _mm256_permute4x64_epi64(_mm256_hadd_epi32(low[q], high[q]), 0xd8);
+      _mm256_storeu_ps(sums, accumulate(_mm256_loadu_ps(sums), dot, _mm256_set1_ps(scales[q])));
+    }
   }
 }
 

@@ -11,8 +11,9 @@ using Ints = std::int32_t __attribute__((vector_size(64)));
 
 void store_narrow(std::int8_t* q, const Ints* block);
 void store_wide(std::int16_t* q, const Ints* block);
-void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count, float scale,
-                    float* out);
+template <std::uint32_t kQueries>
+void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
+                    const float* scales, float* out, std::size_t out_stride);
 std::uint32_t lanes_set(Ints comparison);
 
 }  // namespace
@@ -44,27 +45,36 @@ TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
 }
 
 // The weights are split into halves of seven bits, which fit the unsigned side; the values are signed.
-TACIT_INLINE void add_value_dots(const std::int16_t* weights, const std::int8_t* values, std::uint32_t tile_count,
-                                 float scale, float* out) {
-  std::int8_t high[kBlock];
-  std::int8_t low[kBlock];
-  for (std::uint32_t i = 0; i < kBlock; i += 16) {  // as store_wide has written them
-    const __m256i w = load_as<__m256i>(weights + i);
-    store_as(high + i, _mm256_cvtepi16_epi8(_mm256_srli_epi16(w, 7)));
-    store_as(low + i, _mm256_cvtepi16_epi8(_mm256_and_si256(w, _mm256_set1_epi16(127))));
+template <std::uint32_t kQueries>
+void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
+                    const float* scales, float* out, std::size_t out_stride) {
+  std::int8_t high[kQueries][kBlock];
+  std::int8_t low[kQueries][kBlock];
+  for (std::uint32_t q = 0; q < kQueries; ++q) {
+    for (std::uint32_t i = 0; i < kBlock; i += 16) {  // as store_wide has written them
+      const __m256i w = load_as<__m256i>(weights[q] + i);
+      store_as(high[q] + i, _mm256_cvtepi16_epi8(_mm256_srli_epi16(w, 7)));
+      store_as(low[q] + i, _mm256_cvtepi16_epi8(_mm256_and_si256(w, _mm256_set1_epi16(127))));
+    }
   }
   for (std::uint32_t tile = 0; tile < tile_count; ++tile) {
     const std::int8_t* data = values + tile * kTile * kBlock;
-    __m512i high_dot = _mm512_setzero_si512();
-    __m512i low_dot = _mm512_setzero_si512();
+    __m512i high_dot[kQueries];
+    __m512i low_dot[kQueries];
+    for (std::uint32_t q = 0; q < kQueries; ++q) high_dot[q] = low_dot[q] = _mm512_setzero_si512();
+#pragma GCC unroll 1  // else GCC loads all weights first, into memory
     for (std::uint32_t g = 0; g < kGroups; ++g) {
       const __m512i v = _mm512_loadu_si512(data + 64 * g);
-      high_dot = _mm512_dpbusd_epi32(high_dot, broadcast4(high + 4 * g), v);
-      low_dot = _mm512_dpbusd_epi32(low_dot, broadcast4(low + 4 * g), v);
+      for (std::uint32_t q = 0; q < kQueries; ++q) {
+        high_dot[q] = _mm512_dpbusd_epi32(high_dot[q], broadcast4(high[q] + 4 * g), v);
+        low_dot[q] = _mm512_dpbusd_epi32(low_dot[q], broadcast4(low[q] + 4 * g), v);
+      }
     }
-    const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high_dot, 7), low_dot));
-    _mm512_storeu_ps(out + tile * kTile,
-                     _mm512_add_ps(_mm512_loadu_ps(out + tile * kTile), _mm512_mul_ps(dot, _mm512_set1_ps(scale))));
+    for (std::uint32_t q = 0; q < kQueries; ++q) {
+      float* sums = out + q * out_stride + tile * kTile;
+      const __m512 dot = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high_dot[q], 7), low_dot[q]));
+      _mm512_storeu_ps(sums, _mm512_add_ps(_mm512_loadu_ps(sums), _mm512_mul_ps(dot, _mm512_set1_ps(scales[q]))));
+    }
   }
 }
 
