@@ -12,9 +12,6 @@ using kernels::kTile;
 
 namespace {
 
-// Scores of so many rows at once that they stay in the second-level cache until they are used.
-constexpr std::size_t kScoreBytes = 64 << 10;
-
 // Per thread: they keep their memory from call to call.
 struct Scratch {
   QuantizedMatrix queries;
@@ -130,15 +127,6 @@ Forward::Reach Forward::reach(std::uint32_t layer, std::uint32_t position) const
 // All query heads that share one key and value head, for the rows of one lane. A query is two narrow rows, itself and
 // what quantisation left of it: keys are read once for both, and the scores are as good as those of a wide query.
 void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head) {
-  const std::uint32_t group = config_.layers[layer].head_count / config_.layers[layer].kv_head_count;
-  const std::size_t row_bytes = 2 * sizeof(float) * group * rows_[lane_rows.begin].lane->slot_count(layer);
-  const auto rows_at_once = static_cast<std::uint32_t>(std::max<std::size_t>(kScoreBytes / row_bytes, 1));
-  for (std::uint32_t begin = lane_rows.begin; begin < lane_rows.end; begin += rows_at_once) {
-    attend_rows(layer, {begin, std::min(begin + rows_at_once, lane_rows.end)}, kv_head);
-  }
-}
-
-void Forward::attend_rows(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head) {
   const LayerConfig& shape = config_.layers[layer];
   const LaneCache& lane = *rows_[lane_rows.begin].lane;
   const std::uint32_t group = shape.head_count / shape.kv_head_count;

@@ -78,7 +78,6 @@ class Forward {
   void rotate_and_store(std::uint32_t layer, std::uint32_t row);
   void rotate(const Rotations& rotations, std::uint32_t entry, std::uint32_t head_count, float* x) const;
   void attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head);
-  void attend_rows(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head);
   void score_band(const LaneRows& lane_rows, std::uint32_t layer, std::uint32_t kv_head, RowMatrix& scores);
   void score_sink(const LaneRows& lane_rows, std::uint32_t layer, std::uint32_t kv_head, RowMatrix& scores);
   void quantize_queries(const LaneRows& lane_rows, const RowMatrix& queries, std::uint32_t layer,

@@ -139,6 +139,8 @@ def test_small_kinds_of_text_are_repeated():
     assert data.repeats((text, text + " fox.", "gpt2-xl")) == data.REPEATS_OF_CONTINUATIONS
     assert data.repeats(("Who are you, my friend?", "I am a fox.", "gpt-4")) == data.REPEATS_OF_RARE_MODELS
     assert data.repeats(("Who are you, my friend?", "I am a fox.", "openai/gpt-4o")) == 1
+    assert data.repeats(("Who are you, my friend?", "I am a fox.", "claude")) == data.REPEATS_OF_OTHER_MODELS
+    assert data.repeats(("Who are you, my friend?", '{"reasoning": "I am a fox.", "answer": 1}', "claude")) == 1
 
 
 def test_another_vocabulary_is_refused(work):
