@@ -1300,7 +1300,7 @@ class Samplers:
         self.misses, self.trials = [ESCAPE_MISSES] * self.count, [ESCAPE_TRIALS] * self.count
         self.escapes = [ESCAPE_MISSES / ESCAPE_TRIALS] * self.count  # x
         self.steps, self.saved, self.plain, self.is_awake = 0, 0.0, 0.0, True
-        self.learnt = []  # q, r and what was coded with; one for each lane of a step that is looked at
+        self.learnt = []  # q and r; one for each lane of a step that is looked at
         for lane in lanes:
             lane.own = list(self.first)
 

@@ -91,6 +91,13 @@ double mixture_bits(const Lanes& lanes, const std::optional<SamplerSettings>& st
   return bits;
 }
 
+// A symbol's probability by an expert and its escape.
+double probability(std::size_t expert, std::uint32_t symbol, const SamplerExperts& experts,
+                   const SamplerMixture& mixture) {
+  const double escape = expert == 0 ? 0 : mixture.escapes()[expert];
+  return (1 - escape) * experts.probability(expert, symbol) + escape * experts.probability(0, symbol);
+}
+
 double plain_bits(const Lanes& lanes) {
   Frequencies frequencies(fast_kernels(), kVocabulary, kSymbols);
   double bits = 0;
@@ -176,8 +183,7 @@ TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
                          const SamplerMixture& mixture) {
       double p = 0;
       for (std::size_t e = 0; e < kSamplerExpertsMax; ++e) {
-        const double escape = e == 0 ? 0 : mixture.escapes()[e];
-        const double q = (1 - escape) * experts.probability(e, symbol) + escape * experts.probability(0, symbol);
+        const double q = probability(e, symbol, experts, mixture);
         p += mixture.shares(lane)[e] * q;
         expert[lane][e] -= std::log2(q);
         if (prior[lane][e] == 0) prior[lane][e] = 1 - std::log2(mixture.shares(lane)[e]);
@@ -216,9 +222,7 @@ TEST(SamplerMixture, ALaneOfAnotherSamplerThanItsNeighboursKeepsItsOwnBelief) {
     if (lane != 7) return;
     double p = 0;
     for (std::size_t e = 0; e < kGuessedSamplers; ++e) {
-      const double escape = e == 0 ? 0 : mixture.escapes()[e];
-      p += mixture.shares(lane)[e] *
-           ((1 - escape) * experts.probability(e, symbol) + escape * experts.probability(0, symbol));
+      p += mixture.shares(lane)[e] * probability(e, symbol, experts, mixture);
     }
     odd_bits -= std::log2(p);
   };

@@ -78,14 +78,14 @@ struct QuantizedRows {
   const std::int32_t* sums = nullptr;    // [row, block] sum of the block's narrow values; narrow only
 };
 
-// One head's cached values and their keys' scores, for the queries that share the head and attend to the same slots:
-// places in a lane's cache (model/cache.h); slot mod 32 = position mod 32.
+// Slots are places in a lane's cache (model/cache.h); slot mod 32 = position mod 32.
 struct SlotSpan {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
 };
 inline constexpr std::uint32_t kSpansMax = 3;  // the sink, and a band that wraps around the end of the cache
 inline constexpr std::uint32_t kValueGroup = 64;  // dimensions of a value that share a scale
+// One head's cached values and their keys' scores, for the queries that share the head and attend to the same slots.
 struct AttentionHead {
   const float* scores = nullptr;         // [query, slot] dot product of the quantised query and the key
   const float* residual_scores = nullptr;  // [query, slot] of what quantisation left of the query

@@ -151,8 +151,7 @@ SamplerMixture::SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_
   }
 }
 
-SamplerShares SamplerMixture::shares(std::size_t index) const {
-  const Lane& lane = lanes_[index];
+SamplerShares SamplerMixture::shares_of(const Lane& lane) const {
   SamplerShares shares{};
   for (std::size_t e = 0; e < expert_count_; ++e) {
     shares[e] = lane.together * pooled_[e] + (1.0 - lane.together) * lane.alone[e];
@@ -205,13 +204,14 @@ void SamplerMixture::learn(std::uint64_t step) {
   double count = 0;
   double saved = 0;
   double plain = 0;
-  const SamplerShares pooled = pooled_;  // as the lanes had it
+  for (const Lane& lane : lanes_) {  // before any update: all lanes were coded with the same beliefs
+    if (lane.observed) count_misses(lane);
+  }
   for (Lane& lane : lanes_) {
     if (!lane.observed) continue;
     count = count + 1.0;
     saved = saved + lane.saved;
     plain = plain + lane.plain;
-    count_misses(lane, pooled);
     update(lane);
     for (std::size_t e = 0; e < expert_count_; ++e) sums[e] = sums[e] + lane.alone[e];
   }
@@ -227,11 +227,10 @@ void SamplerMixture::learn(std::uint64_t step) {
   awake_ = stated_ || looks_ < kLooksMin || saved_ >= kSavingMin * plain_;
 }
 
-// `pooled`: the belief of all lanes when the lane's symbol was coded.
-void SamplerMixture::count_misses(const Lane& lane, const SamplerShares& pooled) {
+void SamplerMixture::count_misses(const Lane& lane) {
+  const SamplerShares shares = shares_of(lane);
   for (std::size_t e = 0; e < expert_count_; ++e) {
-    const double share = lane.together * pooled[e] + (1.0 - lane.together) * lane.alone[e];
-    const double posterior = share * lane.likelihoods[e] / lane.fit();
+    const double posterior = shares[e] * lane.likelihoods[e] / lane.fit();
     trials_[e] = trials_[e] + posterior;
     if (lane.missed[e]) misses_[e] = misses_[e] + posterior;
   }

@@ -78,7 +78,7 @@ class SamplerMixture {
   void learn(std::uint64_t step);
 
   // The lane's belief in each expert, and how much of each expert's share is the plain softmax's.
-  [[nodiscard]] SamplerShares shares(std::size_t lane) const;
+  [[nodiscard]] SamplerShares shares(std::size_t lane) const { return shares_of(lanes_[lane]); }
   [[nodiscard]] const SamplerShares& escapes() const { return escapes_; }
   // How much of a lane's beliefs became those of others in the last step that was learnt from: half of them in the
   // first one, then less, at last kSamplerDrift.
@@ -99,7 +99,8 @@ class SamplerMixture {
     [[nodiscard]] double fit() const { return together * pooled_fit + (1.0 - together) * alone_fit; }
   };
   [[nodiscard]] bool looks(std::uint64_t step) const;
-  void count_misses(const Lane& lane, const SamplerShares& pooled);
+  [[nodiscard]] SamplerShares shares_of(const Lane& lane) const;
+  void count_misses(const Lane& lane);
   void update(Lane& lane);
   void forget(const SamplerShares& sums, double lane_count);
   void drift(Lane& lane) const;

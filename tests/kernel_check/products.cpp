@@ -264,7 +264,9 @@ void add_attentions(CaseSink& sink) {
     for (const Spans spans : kSpans) {
       for (const Flavour flavour : kFlavours) {
         sink.add([&](Random& random) {
-          return attention_case(dim, 1 + random.below(kQueriesMax), kBlock * (1 + random.below(6)), spans, flavour, random);
+          const std::uint32_t queries = 1 + random.below(kQueriesMax);
+          const std::uint32_t ring = kBlock * (1 + random.below(6));  // after it, with any compiler
+          return attention_case(dim, queries, ring, spans, flavour, random);
         });
       }
     }
