@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every kernel set this machine can run is compared with the reference set bit for bit (kernel_check/check.h), and all
-// of them, the reference too, with what their functions are named after.
+// Every kernel set this machine can run, and that of AVX-512 emulated, is compared with the reference set bit for bit
+// (kernel_check/check.h), and all of them, the reference too, with what their functions are named after.
 #include "kernels/kernels.h"
 
 #include <gtest/gtest.h>
@@ -13,6 +13,7 @@
 #include <random>
 #include <vector>
 
+#include "emulation/avx512.h"
 #include "kernel_check/check.h"
 #include "numeric/double_math.h"
 #include "numeric/exp.h"
@@ -29,11 +30,17 @@ class EveryKernelSet : public ::testing::TestWithParam<const Kernels*> {
 
 std::vector<const Kernels*> every_set() {
   const KernelList list = available_kernels();
-  return {list.sets, list.sets + list.count};
+  std::vector<const Kernels*> sets(list.sets, list.sets + list.count);
+#ifdef __x86_64__
+  if (find_kernels("avx2") != nullptr) sets.push_back(&kEmulatedAvx512Kernels);  // which needs that
+#endif
+  return sets;
 }
 
-INSTANTIATE_TEST_SUITE_P(Sets, EveryKernelSet, ::testing::ValuesIn(every_set()),
-                         [](const auto& test) { return std::string(test.param->name); });
+INSTANTIATE_TEST_SUITE_P(Sets, EveryKernelSet, ::testing::ValuesIn(every_set()), [](const auto& test) {
+  const bool is_real = find_kernels(test.param->name) == test.param;
+  return (is_real ? "" : "emulated_") + std::string(test.param->name);
+});
 
 // Some of the cases; `tacit_kernels --check` runs all.
 TEST_P(EveryKernelSet, ComputesTheBitsOfTheReference) {
