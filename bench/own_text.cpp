@@ -15,6 +15,7 @@
 #include "api/builtin_model.h"
 #include "base/thread_pool.h"
 #include "codec/lockstep.h"
+#include "model/forward.h"
 #include "predict/sampler.h"
 
 namespace tacit {
@@ -136,7 +137,7 @@ double coded_bytes(const LoadedModel& model, const kernels::Kernels& kernels, Th
   const std::vector<std::span<const TokenId>> strips(drawn.texts.begin(), drawn.texts.end());
   double bytes = 0;
   Lockstep coder(context);
-  const auto codes = coder.encode(strips, [](const LockstepState&) { return Status(); });
+  const auto codes = coder.encode(strips, [](const CodingState&) { return Status(); });
   for (const ByteVector& code : codes.value()) bytes += static_cast<double>(code.size());
   return bytes;
 }

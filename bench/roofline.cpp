@@ -118,7 +118,7 @@ class Coding {
   CodingContext context(const kernels::Kernels& kernels, ThreadPool& pool) {
     return {model_, alphabet_, kernels, pool, model_.config.default_window(), work_.adaptive, std::nullopt, nullptr};
   }
-  static Status ignore(const LockstepState&) { return {}; }
+  static Status ignore(const CodingState&) { return {}; }
 
   void encode(Lockstep& coder) { codes_ = coder.encode(strips_, ignore).value(); }
   void decode(Lockstep& coder) {

@@ -33,6 +33,8 @@ tacit_options Engine::options() const {
   options.window = coding.window;
   options.lane_count = coding.lane_count;
   options.level = coding.level;
+  options.has_records = coding.has_records ? 1 : 0;
+  options.segment_bytes = coding.segment_bytes;
   options.skip_verification = coding.skip_verification ? 1 : 0;
   if (request_.sampler_is_stated) options.sampler = &request_.sampler;
   options.overwrite = request_.output.force ? 1 : 0;

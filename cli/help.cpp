@@ -7,9 +7,10 @@
 namespace tacit::cli {
 namespace {
 
-constexpr std::array<CommandEntry, 9> kCommands = {{
+constexpr std::array<CommandEntry, 10> kCommands = {{
     {Command::kCompress, "compress", "[OPTION]... [FILE]...", "store FILE as FILE.tct"},
     {Command::kDecompress, "decompress", "[OPTION]... [FILE.tct]...", "restore FILE from FILE.tct"},
+    {Command::kCat, "cat", "[OPTION]... [--record N[-M]] [FILE.tct]...", "write a text, or some of its records"},
     {Command::kTest, "test", "[OPTION]... [FILE.tct]...", "decode and check, write nothing"},
     {Command::kInfo, "info", "[--json] [FILE.tct]... | -m MODEL", "model, sizes, ratio, bits per token; or a model"},
     {Command::kEval, "eval", "[OPTION]... --tokens IDS.json", "logits of a token sequence, or their hash"},
@@ -37,6 +38,8 @@ Examples:
   tacit -d chat.txt.tct              writes chat.txt
   tacit -m model.gguf -c < in > out  another model, through pipes
   tacit info chat.txt.tct            what is in it
+  tacit compress --records log.jsonl each line can be read alone:
+  tacit cat log.jsonl.tct --record 7
 
 Exit codes:
   0  done

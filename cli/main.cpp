@@ -31,6 +31,8 @@ ExitCode run(const Request& request) {
       return run_inspect(request);
     case Command::kModels:
       return run_models(request);
+    case Command::kCat:
+      return run_cat(request);
   }
   return ExitCode::kUsage;
 }

@@ -2,6 +2,8 @@
 // Options in the groups that commands share.
 #include "option_groups.h"
 
+#include <charconv>
+#include <limits>
 #include <string>
 
 namespace tacit::cli {
@@ -117,6 +119,43 @@ void add_sampler(CLI::App& app, Request& request) {
       "filters before temperature, as llama.cpp does;\nwithout it after, as transformers and vLLM do");
 }
 
+void add_records(CLI::App& app, CodingOptions& coding) {
+  CLI::Option* records =
+      app.add_flag("--records", coding.has_records, "each line is a record, which 'tacit cat --record' reads alone");
+  app.add_option("--segment", coding.segment_bytes,
+                 "bytes of text that are decoded to read a record,\n1 (each record by itself) to 1048576 (default 16384)")
+      ->type_name("BYTES")
+      ->needs(records);
+}
+
+// "N", "N-M" or "N-": to the last.
+RecordRange parse_records(const std::string& text) {
+  RecordRange range;
+  const char* const end = text.data() + text.size();
+  std::from_chars_result parsed = std::from_chars(text.data(), end, range.first);
+  std::uint64_t last = range.first;
+  if (parsed.ec == std::errc() && parsed.ptr != end && *parsed.ptr == '-') {
+    last = std::numeric_limits<std::uint64_t>::max();
+    if (++parsed.ptr != end) parsed = std::from_chars(parsed.ptr, end, last);
+  }
+  if (parsed.ec != std::errc() || parsed.ptr != end || last < range.first) {
+    throw CLI::ValidationError("--record", "expected N, N-M or N-, from 0 on, found '" + text + "'");
+  }
+  const bool to_the_last = last == std::numeric_limits<std::uint64_t>::max();
+  range.count = to_the_last ? last : last - range.first + 1;
+  return range;
+}
+
+void add_cat_options(CLI::App& app, Request& request) {
+  add_model(app, request, "the one that the archive names");
+  const auto set = [&request](const std::string& text) { request.records = parse_records(text); };
+  app.add_option_function<std::string>("--record", set, "record N, counted from 0, records N to M, or N- to the last;\n"
+                                                        "without it the whole text")
+      ->type_name("N[-M]");
+  add_engine(app, request.coding);
+  app.add_flag("-q,--quiet", request.quiet, "errors only: no progress");
+}
+
 void add_eval(CLI::App& app, Request& request) {
   app.add_option("--tokens", request.eval.tokens_path, "token ids, as a JSON list or {\"tokens\": list}; - is stdin")
       ->type_name("IDS.json")
@@ -142,6 +181,7 @@ void add_compress_options(CLI::App& app, Request& request, ParsedFlags& flags) {
   add_model(app, request);
   const OutputFlags output = add_output(app, request.output, flags);
   add_encoding(app, request.coding, output.remove_source);
+  add_records(app, request.coding);
   add_sampler(app, request);
   add_engine(app, request.coding);
   add_reports(app, request);
@@ -173,6 +213,7 @@ void add_inspect_options(CLI::App& app, Request& request) {
   add_levels(app, request.coding);
   add_coding_window(app, request.coding);
   add_lanes(app, request.coding);
+  add_records(app, request.coding);
   add_sampler(app, request);
   add_engine(app, request.coding);
   app.add_flag("-q,--quiet", request.quiet, "errors only: no progress");
@@ -203,6 +244,8 @@ void add_command_options(CLI::App& app, Request& request, ParsedFlags& flags) {
       return add_engine(app, request.coding);
     case Command::kInspect:
       return add_inspect_options(app, request);
+    case Command::kCat:
+      return add_cat_options(app, request);
     case Command::kModels:
       app.add_flag("--json", request.json, "a JSON list, with the whole fingerprints");
       return;

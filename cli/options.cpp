@@ -108,6 +108,7 @@ std::string complaint(const Request& request) {
   }
   if (writes_files(request.command)) return output_complaint(request);
   if (request.command == Command::kTokenize && request.inputs.size() > 1) return "tokenize takes one file";
+  if (request.command == Command::kCat && request.inputs.size() > 1) return "cat --record takes one archive";
   if (request.command == Command::kInspect) return inspect_complaint(request);
   if (shows_model(request) && !request.inputs.empty()) return "info takes a model or files, not both";
   if (request.command == Command::kEval) {
@@ -123,6 +124,10 @@ std::string complaint(const Request& request) {
 std::variant<Request, ExitCode> finish(Request request, const ParsedFlags& flags) {
   if (flags.decompress) request.command = Command::kDecompress;
   if (flags.test) request.command = Command::kTest;
+  if (request.command == Command::kCat && !request.records.has_value()) {
+    request.command = Command::kDecompress;
+    request.output.path = kStandardStream;
+  }
   // Under its other name, standard output would be replaced by a file of that name.
   if (flags.to_stdout || request.output.path == "/dev/stdout") request.output.path = kStandardStream;
   if (request.inspect.html_path == "/dev/stdout") request.inspect.html_path = kStandardStream;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,7 @@
 
 namespace tacit::cli {
 
-enum class Command { kCompress, kDecompress, kTest, kInfo, kEval, kTokenize, kGenerate, kInspect, kModels };
+enum class Command { kCompress, kDecompress, kTest, kInfo, kEval, kTokenize, kGenerate, kInspect, kModels, kCat };
 
 // Where results go and what happens to the source.
 struct OutputOptions {
@@ -28,6 +29,14 @@ struct CodingOptions {
   std::uint32_t lane_count = 0;
   std::uint32_t level = 0;  // 0: the default
   bool skip_verification = false;
+  bool has_records = false;
+  std::uint32_t segment_bytes = 0;  // 0: the default
+};
+
+// Records [first, first + count); UINT64_MAX: to the last.
+struct RecordRange {
+  std::uint64_t first = 0;
+  std::uint64_t count = 1;
 };
 
 struct EvalOptions {
@@ -58,6 +67,7 @@ struct Request {
   EvalOptions eval;
   GenerateOptions generate;
   InspectOptions inspect;
+  std::optional<RecordRange> records;  // cat
   bool json = false;
   bool add_special = false;
   bool quiet = false;

@@ -9,6 +9,7 @@
 #include "archive/reader.h"
 #include "base/hash.h"
 #include "codec/block_codec.h"
+#include "codec/streams.h"
 
 namespace {
 
@@ -28,7 +29,7 @@ void put_hash(ByteVector& bytes, std::size_t begin, std::size_t end) {
 std::size_t hashed_header_bytes(ByteSpan bytes) {
   constexpr std::size_t kFlag = 12, kNameBytes = 49;
   if (bytes.size() <= kFlag) return 0;
-  if (bytes[kFlag] != 1) return kFlag + 1;
+  if ((bytes[kFlag] & archive::kModelFlag) == 0) return kFlag + 1;
   return bytes.size() <= kNameBytes ? 0 : kNameBytes + 1 + bytes[kNameBytes];
 }
 
@@ -53,6 +54,26 @@ ByteVector with_right_hashes(ByteSpan input) {
   return bytes;
 }
 
+// Of an archive that needs no model. Some records are refused, or are as many lines as were asked for.
+void check_records(const archive::Reader& reader) {
+  if (!reader.header().has_records || reader.original_bytes() > kDecodedBytesMax) return;
+  const tacit::ModelFinder no_model = [](const archive::Header&) -> tacit::Result<const tacit::LoadedModel*> {
+    return tacit::Error{tacit::ErrorCode::kModel, "none"};
+  };
+  const std::uint64_t count = reader.record_count();
+  for (const std::uint64_t first : {std::uint64_t{0}, count / 2, count}) {
+    std::size_t lines = 0;
+    std::uint8_t last = '\n';
+    const tacit::ByteSink sink = [&](ByteSpan text) -> tacit::Status {
+      lines += static_cast<std::size_t>(std::count(text.begin(), text.end(), std::uint8_t{'\n'}));
+      last = text.back();
+      return {};
+    };
+    const tacit::Status status = tacit::read_records(reader, no_model, {}, first, first + 1, sink);
+    if (status.ok() && (lines > 1 || (lines == 0 && last == '\n'))) std::abort();
+  }
+}
+
 // Decoded bytes have the size and the hash that the block says, or there are none.
 void check_decoded(const archive::Block& block) {
   const auto bytes = tacit::decode_without_model(block);
@@ -67,7 +88,7 @@ void check_block(const archive::Block& block) {
     const volatile std::uint64_t touched = tacit::xxh3_64(segment.payload);
     (void)touched;
   }
-  if (!tacit::needs_model(block) && claimed <= kDecodedBytesMax) check_decoded(block);
+  if (!tacit::needs_model(block.segments) && claimed <= kDecodedBytesMax) check_decoded(block);
 }
 
 void check_archive(ByteSpan bytes) {
@@ -83,6 +104,7 @@ void check_archive(ByteSpan bytes) {
     if (block.ok()) check_block(block.value());
   }
   if (original_bytes != reader.value().original_bytes()) std::abort();
+  check_records(reader.value());
 }
 
 }  // namespace

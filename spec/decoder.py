@@ -1424,7 +1424,7 @@ MAGIC = 0x0A1A0A0D54435489
 BLOCK_BYTES_MAX, SEGMENTS_MAX, WINDOW_MIN, WINDOW_MAX = 64 << 20, 1024, 16, 2**20
 MODEL, ZSTD, RAW, BROTLI = METHODS = range(4)
 CONTRACTS = FREQUENCIES_ALONE, ADAPTIVE_EXPERTS = 1, 2
-NAMES_MODEL, STATES_SAMPLER = 1, 2  # flags
+NAMES_MODEL, STATES_SAMPLER, HAS_RECORDS = 1, 2, 4  # flags
 SAMPLER_BOUNDS = {
     "temperature": (0.0, 100.0),
     "top_p": (0.0, 1.0),
@@ -1484,8 +1484,8 @@ class Archive:
         self.contract = header.integer(2, "numeric contract")
         expect(self.contract in CONTRACTS, 10, "numeric contract", self.contract, "1 or 2")
         flags, self.sampler = header.integer(1, "flags"), None
-        expect(flags in (0, NAMES_MODEL, NAMES_MODEL | STATES_SAMPLER), 12, "flags", flags, "0, 1 or 3")
-        self.names_model = flags != 0
+        expect(flags in (0, 1, 3, 4, 5, 7), 12, "flags", flags, "0, 1, 3, 4, 5 or 7")
+        self.names_model, self.has_records = bool(flags & NAMES_MODEL), bool(flags & HAS_RECORDS)
         if self.names_model:
             self.window = header.integer(4, "window")
             expect(WINDOW_MIN <= self.window <= WINDOW_MAX, 13, "window", self.window, f"{WINDOW_MIN} to {WINDOW_MAX}")
@@ -1505,10 +1505,11 @@ class Archive:
         index = Cursor(data, start, footer.offset - 12)
         index.exactly(1, "index tag", 0x49)
         count = index.varint("block count")
-        self.blocks, block_start = [], header.offset  # (start, stored bytes, original bytes)
+        self.blocks, block_start = [], header.offset  # (start, stored bytes, original bytes, records)
         for _ in range(count):
             stored, original = index.varint("stored bytes"), index.varint("original bytes", BLOCK_BYTES_MAX)
-            self.blocks.append((block_start, stored, original))
+            records = index.varint("records of a block", original) if self.has_records else 0
+            self.blocks.append((block_start, stored, original, records))
             block_start += stored
         expect(index.offset == index.end, index.offset, "index", f"{index.end - index.offset} more bytes", "none")
         expect(block_start == start, start, "blocks and index", f"blocks up to {block_start}", f"up to {start}")
@@ -1524,20 +1525,25 @@ class Archive:
 
     def decode(self) -> bytes:
         parts, done = [], 0
-        for i, (start, stored, original) in enumerate(self.blocks):
+        for i, (start, stored, original, records) in enumerate(self.blocks):
             try:
-                parts.append(self.decode_block(start, stored, original))
+                parts.append(self.decode_block(start, stored, original, records))
             except Refused as error:
                 raise Refused(f"{error} (block {i}, original bytes {done} to {done + original})") from None
             done += original
         return b"".join(parts)
 
     def decode_streams(self, streams: list) -> list[list[int]]:
+        """The symbols of a block's model segments: with records each is a group, else all are one."""
         if self.model is None:
             self.load_model()
-        return decode_group(self.model, self.vocabulary, self.window, self.contract, self.sampler, streams)
+        groups = [[stream] for stream in streams] if self.has_records else [streams]
+        decoded = []
+        for group in groups:
+            decoded += decode_group(self.model, self.vocabulary, self.window, self.contract, self.sampler, group)
+        return decoded
 
-    def decode_block(self, start: int, stored: int, original: int) -> bytes:
+    def decode_block(self, start: int, stored: int, original: int, records: int) -> bytes:
         block = Cursor(self.data, start, start + stored)
         expect(stored >= 8, start, "block", f"{stored} bytes", "at least a hash")
         Cursor(self.data, start + stored - 8).exactly(8, "block hash", xxh3(self.data[start : start + stored - 8]))
@@ -1550,23 +1556,35 @@ class Archive:
             method = block.integer(1, "method")
             expect(method in METHODS, block.offset - 1, "method", method, "0 to 3")
             maximum = original + 1 if method == MODEL else original
-            segments.append((method, block.varint("count", maximum), block.varint("stored bytes")))
+            count, lines = block.varint("count", maximum), None
+            if self.has_records:
+                lines = (block.varint("records of a segment", original), block.integer(4, "hash of a segment"))
+            segments.append((method, count, lines, block.varint("stored bytes")))
+        if self.has_records:
+            counted = sum(lines[0] for _, _, lines, _ in segments)
+            expect(counted == records, start, "records", counted, f"{records}, as in the index")
         hash_offset, text_hash = block.offset, block.integer(8, "hash of the original bytes")
-        segments = [(method, count, block.offset, block.take(size, "segment")) for method, count, size in segments]
+        segments = [(method, count, lines, block.offset, block.take(size, "segment"))
+                    for method, count, lines, size in segments]
         expect(block.offset == block.end, block.offset, "segments", f"{block.end - block.offset} more bytes", "none")
 
-        streams = [(offset, count, stream) for method, count, offset, stream in segments if method == MODEL]
+        streams = [(offset, count, stream) for method, count, _, offset, stream in segments if method == MODEL]
         if streams:
             expect(self.names_model, start, "model segment", "one", "none: the header names no model")
         symbols = iter(self.decode_streams(streams) if streams else [])
         text = b""
-        for i, (method, count, offset, data) in enumerate(segments):
+        for i, (method, count, lines, offset, data) in enumerate(segments):
             if method == MODEL:
-                part = self.vocabulary.text(next(symbols), opens=i == 0)
+                part = self.vocabulary.text(next(symbols), opens=self.has_records or i == 0)
             else:
                 part = expanded(method, data, offset)
                 expect(len(part) == count, offset, "segment", f"{len(part)} bytes", f"{count} bytes")
             text += part
+            if self.has_records:
+                found = xxh3(part) & 0xFFFFFFFF
+                expect(lines[1] == found, offset, "hash of a segment", f"{lines[1]:#x}", f"{found:#x}")
+                found = part.count(b"\n") + (not part.endswith(b"\n") and part != b"")
+                expect(found - lines[0] in (0, 1), offset, "lines of a segment", found, f"{lines[0]} or one more")
         expect(len(text) == original, start, "block", f"{len(text)} bytes decoded", f"{original} bytes")
         found = xxh3(text)
         expect(text_hash == found, hash_offset, "hash of the original bytes", f"{text_hash:#x}", f"{found:#x}")

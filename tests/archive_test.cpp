@@ -78,8 +78,9 @@ struct OwnedBlock {
   std::vector<ByteVector> payloads;
 };
 
-OwnedBlock random_block(Random& random, std::size_t segment_count, std::size_t payload_max) {
+OwnedBlock random_block(Random& random, std::size_t segment_count, std::size_t payload_max, bool has_records = false) {
   OwnedBlock owned;
+  owned.block.has_records = has_records;
   owned.payloads.reserve(segment_count);
   owned.block.content_hash = random();
   owned.block.original_bytes = random() % (limits::kBlockBytesMax + 1);
@@ -90,23 +91,37 @@ OwnedBlock random_block(Random& random, std::size_t segment_count, std::size_t p
     (segment.method == Method::kModel ? segment.token_count : segment.original_bytes) = size;
     owned.payloads.push_back(random_bytes(random, random() % (payload_max + 1)));
     segment.payload = owned.payloads.back();
+    if (has_records) {
+      segment.record_count = random() % (size + 1);
+      segment.content_hash = static_cast<std::uint32_t>(random());
+    }
     owned.block.segments.push_back(segment);
   }
   return owned;
 }
 
-BlockEntry entry_of(const ByteVector& block, std::uint64_t original_bytes) { return {0, block.size(), original_bytes}; }
+std::uint64_t record_count_of(const Block& block) {
+  std::uint64_t count = 0;
+  for (const Segment& segment : block.segments) count += segment.record_count;
+  return count;
+}
+
+BlockEntry entry_of(const Block& block) {
+  return {0, serialize_block(block).size(), block.original_bytes, 0, record_count_of(block), 0};
+}
 
 // A whole archive with a block of each kind of segment, and one block that stands for nothing.
-ByteVector small_archive() {
+ByteVector small_archive(bool has_records = false) {
   Random random(1);
-  OwnedBlock first = random_block(random, kMethodMax + 1, 9);
+  OwnedBlock first = random_block(random, kMethodMax + 1, 9, has_records);
   for (std::uint8_t i = 0; i <= kMethodMax; ++i) first.block.segments[i].method = static_cast<Method>(i);
-  const OwnedBlock second = random_block(random, 1, 30);
-  const ByteVector blocks[] = {serialize_block(first.block), serialize_block(second.block), serialize_block(Block{})};
-  const BlockEntry entries[] = {entry_of(blocks[0], first.block.original_bytes),
-                                entry_of(blocks[1], second.block.original_bytes), entry_of(blocks[2], 0)};
-  return join({serialize_header(some_header()), blocks[0], blocks[1], blocks[2], serialize_index_and_footer(entries)});
+  const OwnedBlock second = random_block(random, 1, 30, has_records);
+  const Block nothing;
+  Header header = some_header();
+  header.has_records = has_records;
+  const BlockEntry entries[] = {entry_of(first.block), entry_of(second.block), entry_of(nothing)};
+  return join({serialize_header(header), serialize_block(first.block), serialize_block(second.block),
+               serialize_block(nothing), serialize_index_and_footer(entries, has_records)});
 }
 
 // ---- Judging ----
@@ -144,6 +159,8 @@ void expect_same_block(const Block& found, const Block& expected) {
     EXPECT_EQ(found.segments[i].original_bytes, expected.segments[i].original_bytes) << i;
     EXPECT_EQ(found.segments[i].token_count, expected.segments[i].token_count) << i;
     EXPECT_TRUE(std::ranges::equal(found.segments[i].payload, expected.segments[i].payload)) << i;
+    EXPECT_EQ(found.segments[i].record_count, expected.segments[i].record_count) << i;
+    EXPECT_EQ(found.segments[i].content_hash, expected.segments[i].content_hash) << i;
   }
 }
 
@@ -186,11 +203,13 @@ TEST(Archive, ReadsBackEveryBlock) {
   Random random(2);
   for (const std::size_t segment_count : {0u, 1u, 2u, 3u, 31u, 127u, 128u, limits::kSegmentsMax}) {
     for (const std::size_t payload_max : {0u, 5u, 300u}) {
-      const OwnedBlock owned = random_block(random, segment_count, payload_max);
-      const ByteVector bytes = serialize_block(owned.block);
-      const auto parsed = parse_block(bytes);
-      ASSERT_TRUE(parsed.ok()) << parsed.error().message;
-      expect_same_block(parsed.value(), owned.block);
+      for (const bool has_records : {false, true}) {
+        const OwnedBlock owned = random_block(random, segment_count, payload_max, has_records);
+        const ByteVector bytes = serialize_block(owned.block);
+        const auto parsed = parse_block(bytes, has_records);
+        ASSERT_TRUE(parsed.ok()) << parsed.error().message;
+        expect_same_block(parsed.value(), owned.block);
+      }
     }
   }
 }
@@ -241,8 +260,11 @@ TEST(Archive, ReadsBackTheIndexAndFindsEveryBlock) {
 
 // ---- Damage ----
 
-TEST(Archive, RefusesEveryTruncation) {
-  const ByteVector archive = small_archive();
+class EveryArchive : public ::testing::TestWithParam<bool> {};  // with records or without
+INSTANTIATE_TEST_SUITE_P(Records, EveryArchive, ::testing::Bool());
+
+TEST_P(EveryArchive, RefusesEveryTruncation) {
+  const ByteVector archive = small_archive(GetParam());
   ASSERT_TRUE(read_everything(archive).ok());
   for (std::size_t size = 0; size < archive.size(); ++size) {
     const ByteVector cut = prefix(archive, size);
@@ -252,8 +274,8 @@ TEST(Archive, RefusesEveryTruncation) {
   }
 }
 
-TEST(Archive, SeesEveryFlippedBit) {
-  ByteVector archive = small_archive();
+TEST_P(EveryArchive, SeesEveryFlippedBit) {
+  ByteVector archive = small_archive(GetParam());
   for (std::size_t bit = 0; bit < 8 * archive.size(); ++bit) {
     archive[bit / 8] ^= static_cast<std::uint8_t>(1u << bit % 8);
     const Status status = read_everything(archive);
@@ -330,18 +352,32 @@ TEST(Archive, RefusesOtherContracts) {
 }
 
 TEST(Archive, RefusesOtherFlags) {
-  Header header;  // without a model, as a reader takes one whose flag it does not know
-  for (int flags = 2; flags < 256; ++flags) {
-    if ((flags & 1) != 0) continue;
+  const auto refuses = [](const Header& header, int flags) {
     const auto byte = static_cast<std::uint8_t>(flags);
     expect_damaged(open_with_header(resealed(patched(serialize_header(header), kFlagOffset, byte))),
-                   "offset 12: flags: found " + std::to_string(flags) + ", expected 0, 1 or 3");
+                   "offset 12: flags: found " + std::to_string(flags) + ", expected 0, 1, 3, 4, 5 or 7");
+  };
+  for (int flags = 0; flags < 256; ++flags) {  // those that a reader does not know, beside a model without a sampler or none
+    const bool is_known = flags < 8 && (flags & 3) != 2;
+    if (!is_known && (flags & 3) != 3) refuses((flags & 1) != 0 ? some_header() : Header(), flags);
   }
-  for (int flags = 5; flags < 256; flags += 4) {  // bits that a reader does not know, beside the model's
-    const auto byte = static_cast<std::uint8_t>(flags);
-    expect_damaged(open_with_header(resealed(patched(serialize_header(some_header()), kFlagOffset, byte))),
-                   "offset 12: flags: found " + std::to_string(flags) + ", expected 0, 1 or 3");
+}
+
+TEST(Archive, FindsRecordsInItsBlocks) {
+  const ByteVector archive = small_archive(true);
+  const auto reader = Reader::open(archive);
+  ASSERT_TRUE(reader.ok()) << reader.error().message;
+  EXPECT_TRUE(reader.value().header().has_records);
+  std::uint64_t record_count = 0;
+  for (std::size_t i = 0; i < reader.value().blocks().size(); ++i) {
+    EXPECT_EQ(reader.value().blocks()[i].first_record, record_count);
+    const auto block = reader.value().read_block(i);
+    ASSERT_TRUE(block.ok()) << block.error().message;
+    EXPECT_EQ(reader.value().blocks()[i].record_count, record_count_of(block.value()));
+    record_count += reader.value().blocks()[i].record_count;
   }
+  EXPECT_GT(record_count, 0u);
+  EXPECT_EQ(reader.value().record_count(), record_count);
 }
 
 Header header_with_sampler() {

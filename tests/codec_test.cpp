@@ -562,7 +562,7 @@ TEST(Codec, LanesThatLearnFromEachOtherAreTheSameOnEveryThreadCountAndKernelSet)
       tokenizer.encode(as_bytes(text + text)), tokenizer.encode(as_bytes("x")),
       tokenizer.encode(as_bytes(text.substr(50))), tokenizer.encode(as_bytes(std::string(150, 'y')))};
   const std::vector<std::span<const TokenId>> strips(lanes.begin(), lanes.end());
-  const auto no_observer = [](const LockstepState&) { return Status(); };
+  const auto no_observer = [](const CodingState&) { return Status(); };
   std::vector<ByteVector> expected;
   for (const char* set : {"", "reference", "avx2", "avx512", "neon", "dotprod"}) {
     if (kernels::find_kernels(set) == nullptr) continue;
@@ -867,7 +867,7 @@ class BlockBuilder {
     Lockstep lockstep({model_->model, *model_->tokenizer, *kernels::find_kernels(""), pool, 256, adaptive, std::nullopt});
     const std::vector<TokenId> symbols = model_->tokenizer->encode(span_of(text));
     const std::span<const TokenId> strip = symbols;
-    const auto codes = lockstep.encode({&strip, 1}, [](const LockstepState&) { return Status(); });
+    const auto codes = lockstep.encode({&strip, 1}, [](const CodingState&) { return Status(); });
     EXPECT_TRUE(codes.ok());
     const auto decoded = model_->tokenizer->decode(symbols, segments_.empty());
     return add(archive::Method::kModel, codes.value()[0], as_text(decoded.value()), symbols.size());
@@ -1172,7 +1172,7 @@ TEST(Codec, ABlockOfMoreSymbolsThanExpertsRememberIsRefused) {
     for (int i = 0; i < 3; ++i) block.add(archive::Method::kModel, code, "", 1);
     const Decompressed result = decompress(archive_of(header, {block.bytes()}, {long_claim.size()}));
     EXPECT_EQ(result.status, TACIT_DAMAGED);
-    EXPECT_EQ(result.error, "block 0 (offset 66): block: found 8388610 symbols, expected at most 8388609");
+    EXPECT_EQ(result.error, "block 0 (offset 66): block: found 8389633 symbols, expected at most 8389632");
   }
 }
 

@@ -123,7 +123,7 @@ struct Coding {
   const kernels::Kernels* kernels = kernels::find_kernels("");
 };
 
-Status no_observer(const LockstepState&) { return {}; }
+Status no_observer(const CodingState&) { return {}; }
 
 std::vector<ByteVector> encode(const Model& model, const Coding& coding, const std::vector<Text>& texts) {
   const test::BareIds alphabet(model.config.vocabulary_size);

@@ -58,7 +58,7 @@ class TraceTest : public ::testing::Test {
   static std::vector<ByteVector> encode(const CodingContext& context, const Strips& strips) {
     const std::vector<std::span<const TokenId>> views(strips.begin(), strips.end());
     Lockstep lockstep(context);
-    Result<std::vector<ByteVector>> codes = lockstep.encode(views, [](const LockstepState&) -> Status { return {}; });
+    Result<std::vector<ByteVector>> codes = lockstep.encode(views, [](const CodingState&) -> Status { return {}; });
     return std::move(codes.value());
   }
 
@@ -101,7 +101,7 @@ TEST_F(TraceTest, isTheSameOfBothDirections) {
     std::vector<CodedStrip> coded;
     for (std::size_t lane = 0; lane < all.size(); ++lane) coded.push_back({codes[lane], all[lane].size()});
     Lockstep lockstep(context(adaptive, &decoded));
-    ASSERT_TRUE(lockstep.decode(coded, [](const LockstepState&) -> Status { return {}; }).ok());
+    ASSERT_TRUE(lockstep.decode(coded, [](const CodingState&) -> Status { return {}; }).ok());
     ASSERT_EQ(encoded.size(), decoded.size());
     for (std::size_t lane = 0; lane < all.size(); ++lane) {
       ASSERT_EQ(encoded[lane].size(), decoded[lane].size());

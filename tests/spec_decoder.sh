@@ -23,12 +23,14 @@ printf 'nul \000, not UTF-8 \377\376, \342\226\201 itself, \r\n' >> "$work/text"
 head -c 3000 /dev/urandom > "$work/random"
 yes 'the same line again' | head -c 60000 > "$work/repeated"
 : > "$work/empty"
+{ head -c 500 "$work/text"; printf '\n\nshort\n'; head -c 400 "$work/text" | tr '\n' ' '; } > "$work/lines"
 "$tacit" generate -n 120 --temperature 0.7 --top-p 0.9 --seed 3 > "$work/drawn"
 filters="--top-k 100 --top-p 0.9 --min-p 0.02 --typical-p 0.7"
 penalties="--repetition-penalty 1.1 --presence-penalty 0.2 --frequency-penalty 0.1"
 for case in "text --window 32" "again" "random" "repeated" "empty" "drawn" "drawn --temperature 0.7 --top-p 0.9" \
   "drawn --temperature 0.6 $filters" "drawn --temperature 0.6 $filters --temperature-last" "text --temperature 0" \
-  "again --temperature 0.8 $penalties --penalty-window 50"; do
+  "again --temperature 0.8 $penalties --penalty-window 50" "text --records --segment 1" "lines --records --segment 200" \
+  "repeated --records" "empty --records"; do
   # shellcheck disable=SC2086  # a name and its options
   set -- $case
   name=$1

@@ -18,5 +18,6 @@ ExitCode run_tokenize(const Request& request);
 ExitCode run_generate(const Request& request);
 ExitCode run_inspect(const Request& request);
 ExitCode run_models(const Request& request);
+ExitCode run_cat(const Request& request);
 
 }  // namespace tacit::cli

@@ -64,6 +64,7 @@ std::string table(const NamedInfo& info) {
   add("blocks", std::to_string(archive.block_count));
   add("segments", std::to_string(archive.segment_count) + " (" + std::to_string(archive.model_segment_count) +
                       " by the model, " + std::to_string(info.fallback_segment_count()) + " by fallback)");
+  if (archive.has_records != 0) add("records", std::to_string(archive.record_count));
   add("tokens", std::to_string(archive.token_count));
   add("bits per token", decimal(info.bits_per_token(), 3));
   add("bits per byte", decimal(info.bits_per_byte(), 3));
@@ -93,6 +94,7 @@ nlohmann::ordered_json json_object(const NamedInfo& info) {
           {"fallback_segment_count", info.fallback_segment_count()},
           {"model_original_bytes", archive.model_original_bytes},
           {"model_coded_bytes", archive.model_coded_bytes},
+          {"record_count", archive.has_records != 0 ? Json(archive.record_count) : Json(nullptr)},
           {"token_count", archive.token_count},
           {"bits_per_token", number_or_null(info.bits_per_token())},
           {"bits_per_byte", number_or_null(info.bits_per_byte())}};

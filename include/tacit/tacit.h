@@ -193,6 +193,11 @@ typedef struct tacit_options {
                                 in the search path by its fingerprint, and left in *found_model, where the next call
                                 finds it. NULL, or a model of yours, before; tacit_model_close after. Another one that
                                 was there is closed. One slot may not be used by two threads at a time */
+  int has_records;          /* in the archive. Nonzero: each line is a record, with its newline, that tacit_read_records_*
+                               give back without decoding all of the archive */
+  uint32_t segment_bytes;   /* in the archive, with records only. Text that is decoded to get at one of them: records are
+                               stored together up to so many bytes, 1 (each record by itself) to 1048576; more is
+                               smaller; 0: the default, 16384 */
 } tacit_options;
 
 TACIT_API void tacit_options_init(tacit_options *options);
@@ -240,6 +245,16 @@ TACIT_API tacit_status tacit_decompress_stream(const tacit_options *options, tac
                                                void *read_context, tacit_write_function write, void *write_context,
                                                tacit_result *result);
 
+/* The records [first, first + count) of an archive that was compressed with them, in order, byte for byte; count UINT64_MAX: all
+ * from `first` on. Records are counted from 0; the last one may have no newline at its end. Of the archive, only the segments that hold them are decoded, and of a
+ * file only the blocks around these are read. Errors: TACIT_USAGE where the archive has no records, or not these; else those of
+ * decompression. What was written before an error is right. */
+TACIT_API tacit_status tacit_read_records_file(const tacit_options *options, const char *path, uint64_t first,
+                                               uint64_t count, tacit_write_function write, void *write_context);
+TACIT_API tacit_status tacit_read_records_buffer(const tacit_options *options, const void *archive, size_t archive_bytes,
+                                                 uint64_t first, uint64_t count, tacit_write_function write,
+                                                 void *write_context);
+
 /* What an archive says of itself. Needs no model and decodes nothing; checks header, index and every block's hash. */
 typedef struct tacit_archive_info {
   size_t struct_bytes;
@@ -257,6 +272,8 @@ typedef struct tacit_archive_info {
   uint64_t model_original_bytes;  /* original bytes in them */
   uint64_t model_coded_bytes;     /* their code streams */
   uint64_t token_count;           /* tokens in them */
+  int has_records;                /* nonzero: tacit_read_records_* work */
+  uint64_t record_count;          /* 0 where there are none */
 } tacit_archive_info;
 
 TACIT_API void tacit_archive_info_init(tacit_archive_info *info);

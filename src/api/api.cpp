@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <optional>
@@ -24,7 +25,7 @@
 #include "codec/generate.h"
 #include "codec/inspect.h"
 #include "codec/levels.h"
-#include "codec/lockstep.h"
+#include "codec/lane_caches.h"
 #include "codec/model_search.h"
 #include "codec/streams.h"
 
@@ -93,6 +94,11 @@ void write_struct(T* target, T value) {
   std::memcpy(target, &value, value.struct_bytes);
 }
 
+// Text of the segments of an archive of records: a second or so of one lane of the built-in model
+// (docs/decisions/0016-records.md).
+constexpr std::uint32_t kSegmentBytesDefault = 16 * 1024;
+constexpr std::uint32_t kSegmentBytesMax = 1024 * 1024;  // the smallest block
+
 // The options of one call with what they stand for.
 struct Call {
   tacit_options options{};
@@ -112,6 +118,9 @@ struct Call {
     result.block_bytes = level.block_bytes;
     result.verify = options.skip_verification == 0;
     result.sampler = sampler;
+    if (options.has_records != 0) {
+      result.record_segment_bytes = options.segment_bytes != 0 ? options.segment_bytes : kSegmentBytesDefault;
+    }
     if (options.progress == nullptr) return result;
     result.progress = [this, original_bytes_total](const Progress& progress) -> Status {
       const tacit_progress report = {progress.original_bytes_done, original_bytes_total, progress.stored_bytes,
@@ -171,6 +180,10 @@ Result<Call> begin_call(const tacit_options* given) {
                        std::to_string(kLevelMin) + " to " + std::to_string(kLevelMax));
   }
   call.level = level_settings(call.options.level == 0 ? kLevelDefault : call.options.level);
+  if (call.options.segment_bytes > kSegmentBytesMax) {
+    return usage_error("segment bytes: found " + std::to_string(call.options.segment_bytes) + ", expected at most " +
+                       std::to_string(kSegmentBytesMax));
+  }
   if (call.options.threads > 1024) {
     return usage_error("threads: found " + std::to_string(call.options.threads) + ", expected at most 1024");
   }
@@ -274,6 +287,14 @@ Status decompress(Call& call, ByteSpan archive, const ByteSink& sink, tacit_resu
                decompress_archive(reader, finder, call.codec_options(reader.original_bytes()), sink));
   report(result, stream);
   return {};
+}
+
+Status read_records(Call& call, ByteSpan archive, std::uint64_t first, std::uint64_t count, const ByteSink& sink) {
+  TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
+  const std::uint64_t count_max = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t end = first + std::min(count, count_max - first);
+  if (count == count_max) end = std::max(reader.record_count(), std::min(first, count_max - 1) + 1);
+  return read_records(reader, model_finder(call), call.codec_options(0), first, end, sink);
 }
 
 FoundModel found_builtin(const LoadedModel& loaded) {
@@ -443,6 +464,8 @@ Status fill_archive_info(ByteSpan archive, tacit_archive_info* out) {
     }
     if (any_model) info.model_original_bytes += model_bytes;
   }
+  info.has_records = header.has_records ? 1 : 0;
+  info.record_count = reader.record_count();
   write_struct(out, info);
   return {};
 }
@@ -587,7 +610,7 @@ tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* in
     value.vocabulary_size = config.vocabulary_size;
     value.context_length = config.context_length;
     value.default_window = config.default_window();
-    value.lane_bytes = Lockstep::lane_bytes(config, value.default_window);
+    value.lane_bytes = LaneCaches::lane_bytes(config, value.default_window);
     value.default_lane_count = loaded.default_lane_count(value.default_window);
     value.is_recurrent = config.is_recurrent() ? 1 : 0;
     value.tokenizer = loaded.tokenizer_model.c_str();
@@ -741,6 +764,29 @@ tacit_status tacit_decompress_stream(const tacit_options* options, tacit_read_fu
     TACIT_ASSIGN(Call call, begin_call(options));
     TACIT_ASSIGN(const ByteVector archive, read_all(callback_source(read, read_context)));
     return decompress(call, archive, callback_sink(write, write_context), result);
+  });
+}
+
+tacit_status tacit_read_records_file(const tacit_options* options, const char* path, uint64_t first, uint64_t count,
+                                     tacit_write_function write, void* write_context) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(path != nullptr, "path"));
+    TACIT_TRY(require(write != nullptr, "write"));
+    TACIT_ASSIGN(Call call, begin_call(options));
+    TACIT_ASSIGN(const MappedFile archive, MappedFile::open(path));
+    const Status status = read_records(call, archive.bytes(), first, count, callback_sink(write, write_context));
+    return status.ok() || status.error().code == ErrorCode::kIo ? status : status.error().in(path);
+  });
+}
+
+tacit_status tacit_read_records_buffer(const tacit_options* options, const void* archive, size_t archive_bytes,
+                                       uint64_t first, uint64_t count, tacit_write_function write,
+                                       void* write_context) {
+  return guarded([&]() -> Status {
+    TACIT_TRY(require(archive != nullptr || archive_bytes == 0, "archive"));
+    TACIT_TRY(require(write != nullptr, "write"));
+    TACIT_ASSIGN(Call call, begin_call(options));
+    return read_records(call, span_of(archive, archive_bytes), first, count, callback_sink(write, write_context));
   });
 }
 

@@ -22,6 +22,7 @@ inline constexpr std::uint16_t kContractAdaptive = 2;  // and experts that learn
 // What the header's flags say is there.
 inline constexpr std::uint8_t kModelFlag = 1;
 inline constexpr std::uint8_t kSamplerFlag = 2;  // only with a model
+inline constexpr std::uint8_t kRecordsFlag = 4;
 inline constexpr std::uint8_t kBlockTag = 'B';
 inline constexpr std::uint8_t kIndexTag = 'I';
 inline constexpr std::uint8_t kMethodMax = 3;
@@ -30,6 +31,7 @@ inline constexpr std::size_t kFooterBytes = 12;  // u32 size of the index, u64 i
 struct Header {
   std::uint16_t format_version = kFormatVersion;
   std::uint16_t contract = kContractAdaptive;
+  bool has_records = false;  // each line is a record, and each segment decodes alone
   bool has_model = false;    // false: no segment needs one, and the fields below are not stored
   std::uint32_t window = 0;  // tokens of context, spec/numeric.md section 6
   Sha256 model_fingerprint{};
@@ -44,15 +46,19 @@ enum class Method : std::uint8_t {
   kBrotli = 3,  // one brotli stream (RFC 7932)
 };
 
-// A stretch of a block's bytes that starts with a fresh context. All model segments of a block decode in lockstep.
+// A stretch of a block's bytes that starts with a fresh context. All model segments of a block decode in lockstep, or, in
+// an archive of records, each alone.
 struct Segment {
   Method method = Method::kRaw;
   std::uint64_t original_bytes = 0;  // not stored for kModel: known when it is decoded
   std::uint64_t token_count = 0;     // kModel only
   ByteSpan payload;
+  std::uint64_t record_count = 0;  // of the records that begin in it; this and the next with records only
+  std::uint32_t content_hash = 0;  // low half of the XXH3-64 of the original bytes
 };
 
 struct Block {
+  bool has_records = false;  // the header's; not stored
   std::uint64_t original_bytes = 0;
   std::uint64_t content_hash = 0;  // XXH3-64 of the original bytes
   std::vector<Segment> segments;
@@ -64,6 +70,8 @@ struct BlockEntry {
   std::uint64_t stored_bytes = 0;
   std::uint64_t original_bytes = 0;
   std::uint64_t original_offset = 0;  // of the first of them; not stored either
+  std::uint64_t record_count = 0;     // of the records that begin in it; 0 without records
+  std::uint64_t first_record = 0;     // records that begin before; not stored
 };
 
 }  // namespace tacit::archive

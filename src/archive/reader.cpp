@@ -88,8 +88,9 @@ Status check_header(const Header& header, std::uint8_t flags) {
     return bad_field(10, "numeric contract", std::to_string(header.contract),
                      std::to_string(kContractSoftmax) + " or " + std::to_string(kContractAdaptive));
   }
-  if (flags > (kModelFlag | kSamplerFlag) || flags == kSamplerFlag) {
-    return bad_field(12, "flags", std::to_string(flags), "0, 1 or 3");
+  const std::uint8_t model_flags = flags & (kModelFlag | kSamplerFlag);
+  if (flags > (kModelFlag | kSamplerFlag | kRecordsFlag) || model_flags == kSamplerFlag) {
+    return bad_field(12, "flags", std::to_string(flags), "0, 1, 3, 4, 5 or 7");
   }
   if (header.has_model && (header.window < limits::kWindowMin || header.window > limits::kWindowMax)) {
     return bad_field(13, "window", std::to_string(header.window),
@@ -113,6 +114,7 @@ Result<ParsedHeader> parse_header(ByteSpan archive) {
     return too_short(reader, "header");
   }
   header.has_model = (flags & kModelFlag) != 0;
+  header.has_records = (flags & kRecordsFlag) != 0;
   if (header.has_model) TACIT_TRY(parse_model_fields(reader, header));
   if (header.has_model && (flags & kSamplerFlag) != 0) TACIT_TRY(parse_sampler(reader, header.sampler.emplace()));
   if (!reader.read(hash)) return too_short(reader, "header hash");
@@ -122,7 +124,14 @@ Result<ParsedHeader> parse_header(ByteSpan archive) {
   return ParsedHeader{header, reader.offset()};
 }
 
-Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_offset, std::uint64_t first_block) {
+// Records that begin in so many original bytes: each has a byte at least.
+Status check_record_count(std::uint64_t offset, const char* field, std::uint64_t count, std::uint64_t original_bytes) {
+  if (count <= original_bytes) return {};
+  return bad_field(offset, field, std::to_string(count), "at most " + std::to_string(original_bytes));
+}
+
+Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_offset, std::uint64_t first_block,
+                                            bool has_records) {
   ByteReader reader(index);
   std::uint8_t tag = 0;
   std::uint64_t count = 0;
@@ -139,6 +148,8 @@ Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_
     if (!reader.read_varint(entry.stored_bytes) || !reader.read_varint(entry.original_bytes)) {
       return too_short(reader, "index entry", index_offset);
     }
+    const std::uint64_t records_at = index_offset + reader.offset();
+    if (has_records && !reader.read_varint(entry.record_count)) return too_short(reader, "index entry", index_offset);
     if (entry.stored_bytes > index_offset - offset) {
       return bad_field(at, "stored size of a block", std::to_string(entry.stored_bytes),
                        "at most " + std::to_string(index_offset - offset));
@@ -147,6 +158,7 @@ Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_
       return bad_field(at, "original size of a block", std::to_string(entry.original_bytes),
                        "at most " + std::to_string(limits::kBlockBytesMax));
     }
+    TACIT_TRY(check_record_count(records_at, "records of a block", entry.record_count, entry.original_bytes));
     entry.offset = offset;
     offset += entry.stored_bytes;
   }
@@ -160,14 +172,19 @@ Result<std::vector<BlockEntry>> parse_index(ByteSpan index, std::uint64_t index_
   return entries;
 }
 
-Result<Segment> parse_segment(ByteReader& reader, std::uint64_t block_bytes, std::uint64_t& payload_bytes) {
+Result<Segment> parse_segment(ByteReader& reader, std::uint64_t block_bytes, bool has_records,
+                              std::uint64_t& payload_bytes) {
   const std::size_t offset = reader.offset();
   std::uint8_t method = 0;
   std::uint64_t size = 0;
-  if (!reader.read(method) || !reader.read_varint(size) || !reader.read_varint(payload_bytes)) {
+  if (!reader.read(method) || !reader.read_varint(size)) return too_short(reader, "segment");
+  Segment segment;
+  const std::size_t records_at = reader.offset();
+  if (has_records && (!reader.read_varint(segment.record_count) || !reader.read(segment.content_hash))) {
     return too_short(reader, "segment");
   }
-  Segment segment;
+  if (!reader.read_varint(payload_bytes)) return too_short(reader, "segment");
+  TACIT_TRY(check_record_count(records_at, "records of a segment", segment.record_count, block_bytes));
   if (method > kMethodMax) return bad_field(offset, "segment method", std::to_string(method), "0, 1, 2 or 3");
   segment.method = static_cast<Method>(method);
   // Every symbol stands for at least one byte, but for a space prefix.
@@ -186,7 +203,7 @@ bool begins_as_archive(ByteSpan bytes) {
   return bytes.size() >= kMagic.size() && std::equal(kMagic.begin(), kMagic.end(), bytes.begin());
 }
 
-Result<Block> parse_block(ByteSpan bytes) {
+Result<Block> parse_block(ByteSpan bytes, bool has_records) {
   if (bytes.size() < 2 * sizeof(std::uint64_t)) {
     return bad_field(0, "block size", std::to_string(bytes.size()),
                      "at least " + std::to_string(2 * sizeof(std::uint64_t)));
@@ -195,6 +212,7 @@ Result<Block> parse_block(ByteSpan bytes) {
   TACIT_TRY(check_hash(bytes, hashed, "block hash"));
   ByteReader reader(bytes.first(hashed));
   Block block;
+  block.has_records = has_records;
   std::uint8_t tag = 0;
   std::uint64_t segment_count = 0;
   if (!reader.read(tag) || !reader.read_varint(block.original_bytes)) return too_short(reader, "block header");
@@ -213,7 +231,7 @@ Result<Block> parse_block(ByteSpan bytes) {
   std::uint64_t known_bytes = 0;  // of all segments but the model's
   for (std::uint64_t& size : payload_bytes) {
     const std::size_t offset = reader.offset();
-    TACIT_ASSIGN(const Segment segment, parse_segment(reader, block.original_bytes, size));
+    TACIT_ASSIGN(const Segment segment, parse_segment(reader, block.original_bytes, has_records, size));
     block.segments.push_back(segment);
     known_bytes += segment.original_bytes;
     if (known_bytes > block.original_bytes) {
@@ -249,10 +267,13 @@ Result<Reader> Reader::open(ByteSpan archive) {
            .ok()) {
     return truncated();
   }
-  TACIT_ASSIGN(result.blocks_, parse_index(archive.subspan(index_offset, index_bytes), index_offset, parsed.size));
+  TACIT_ASSIGN(result.blocks_, parse_index(archive.subspan(index_offset, index_bytes), index_offset, parsed.size,
+                                              result.header_.has_records));
   for (BlockEntry& entry : result.blocks_) {
     entry.original_offset = result.original_bytes_;
     result.original_bytes_ += entry.original_bytes;
+    entry.first_record = result.record_count_;
+    result.record_count_ += entry.record_count;
   }
   return result;
 }
@@ -262,11 +283,17 @@ Result<Block> Reader::read_block(std::size_t index) const {
   const std::string where = "block " + std::to_string(index) + " (offset " + std::to_string(entry.offset) +
                             ", original bytes " + std::to_string(entry.original_offset) + " to " +
                             std::to_string(entry.original_offset + entry.original_bytes) + ")";
-  Result<Block> block = parse_block(archive_.subspan(entry.offset, entry.stored_bytes));
+  Result<Block> block = parse_block(archive_.subspan(entry.offset, entry.stored_bytes), header_.has_records);
   if (!block.ok()) return block.error().in(where);
   if (block.value().original_bytes != entry.original_bytes) {
     return damaged(where + ": original size: found " + std::to_string(block.value().original_bytes) + ", expected " +
                    std::to_string(entry.original_bytes) + " as the index says");
+  }
+  std::uint64_t record_count = 0;
+  for (const Segment& segment : block.value().segments) record_count += segment.record_count;
+  if (record_count != entry.record_count) {
+    return damaged(where + ": records: found " + std::to_string(record_count) + ", expected " +
+                   std::to_string(entry.record_count) + " as the index says");
   }
   return block;
 }

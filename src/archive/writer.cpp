@@ -27,7 +27,8 @@ ByteVector serialize_header(const Header& header) {
   append_value(out, header.format_version);
   append_value(out, header.contract);
   const bool has_sampler = header.has_model && header.sampler.has_value();
-  append_value(out, static_cast<std::uint8_t>((header.has_model ? kModelFlag : 0) | (has_sampler ? kSamplerFlag : 0)));
+  append_value(out, static_cast<std::uint8_t>((header.has_model ? kModelFlag : 0) | (has_sampler ? kSamplerFlag : 0) |
+                                              (header.has_records ? kRecordsFlag : 0)));
   if (header.has_model) {
     append_value(out, header.window);
     append_bytes(out, header.model_fingerprint);
@@ -46,6 +47,10 @@ ByteVector serialize_block(const Block& block) {
   for (const Segment& segment : block.segments) {
     append_value(out, static_cast<std::uint8_t>(segment.method));
     append_varint(out, segment.method == Method::kModel ? segment.token_count : segment.original_bytes);
+    if (block.has_records) {
+      append_varint(out, segment.record_count);
+      append_value(out, segment.content_hash);
+    }
     append_varint(out, segment.payload.size());
   }
   append_value(out, block.content_hash);
@@ -54,12 +59,13 @@ ByteVector serialize_block(const Block& block) {
   return out;
 }
 
-ByteVector serialize_index_and_footer(std::span<const BlockEntry> entries) {
+ByteVector serialize_index_and_footer(std::span<const BlockEntry> entries, bool has_records) {
   ByteVector out{kIndexTag};
   append_varint(out, entries.size());
   for (const BlockEntry& entry : entries) {
     append_varint(out, entry.stored_bytes);
     append_varint(out, entry.original_bytes);
+    if (has_records) append_varint(out, entry.record_count);
   }
   append_value(out, static_cast<std::uint32_t>(out.size()));
   append_value(out, xxh3_64(out));

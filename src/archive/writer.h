@@ -10,6 +10,7 @@ namespace tacit::archive {
 
 ByteVector serialize_header(const Header& header);
 ByteVector serialize_block(const Block& block);
-ByteVector serialize_index_and_footer(std::span<const BlockEntry> entries);
+// `has_records`: the header's.
+ByteVector serialize_index_and_footer(std::span<const BlockEntry> entries, bool has_records = false);
 
 }  // namespace tacit::archive

@@ -31,11 +31,13 @@ std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenI
     const std::size_t end = symbols.size() * (i + 1) / count;
     const std::span<const TokenId> part = symbols.subspan(begin, end - begin);
     const std::size_t size = tokenizer.decode(part, i == 0).value().size();
-    strips.push_back({part, bytes.subspan(byte, size), {}, {}});
+    strips.push_back({part, bytes.subspan(byte, size), {}, {}, 0});
     byte += size;
   }
   return strips;
 }
+
+std::uint32_t short_hash(ByteSpan bytes) { return static_cast<std::uint32_t>(xxh3_64(bytes)); }
 
 Status check_content(const archive::Block& block, ByteSpan bytes) {
   if (bytes.size() != block.original_bytes) {
@@ -52,7 +54,7 @@ class Trial {
   Trial(ByteSpan bytes, std::size_t symbol_count, std::size_t lane_count)
       : bytes_(bytes), symbol_count_(symbol_count), lane_count_(lane_count) {}
 
-  [[nodiscard]] bool hopeless(const LockstepState& state) {
+  [[nodiscard]] bool hopeless(const CodingState& state) {
     if (judged_ || state.symbols_done < kTrialSymbols * lane_count_) return gave_up_;
     judged_ = true;
     const double projected = static_cast<double>(state.code_bytes) * static_cast<double>(symbol_count_) /
@@ -73,25 +75,28 @@ class Trial {
 
 }  // namespace
 
-EncodedBlock BlockCodec::encode_fallback(ByteSpan bytes, const Fallback& fallback) {
+EncodedBlock BlockCodec::encode_fallback(ByteSpan bytes, const Fallback& fallback,
+                                         std::optional<std::uint64_t> record_count) {
   archive::Block block;
+  block.has_records = record_count.has_value();
   block.original_bytes = bytes.size();
   block.content_hash = xxh3_64(bytes);
-  block.segments.push_back({fallback.method, bytes.size(), 0, fallback.payload});
-  return {archive::serialize_block(block), bytes.size(), 0};
+  const std::uint64_t records = record_count.value_or(0);
+  block.segments.push_back({fallback.method, bytes.size(), 0, fallback.payload, records, short_hash(bytes)});
+  return {archive::serialize_block(block), bytes.size(), 0, records};
 }
 
-Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const LockstepObserver& observer) {
-  if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes));  // no model shrinks it
+Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const CodingObserver& observer) {
+  if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes), std::nullopt);  // no model shrinks it
   const std::vector<TokenId> symbols = context_.tokenizer.encode(bytes);
   std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
 
   Trial trial(bytes, symbols.size(), strips.size());
-  const Status coded = encode_strips(strips, [&](const LockstepState& state) -> Status {
+  const Status coded = encode_strips(strips, [&](const CodingState& state) -> Status {
     if (trial.hopeless(state)) return usage_error("given up");
     return observer(state);
   });
-  if (trial.gave_up()) return encode_fallback(bytes, smallest_fallback(bytes));
+  if (trial.gave_up()) return encode_fallback(bytes, smallest_fallback(bytes), std::nullopt);
   TACIT_TRY(coded);
   bool any = false;
   for (Strip& strip : strips) {
@@ -101,29 +106,80 @@ Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const LockstepObserver& 
   // A decoder has no lanes for strips that the model does not store, so the others must not have learnt from them.
   if (any && context_.adaptive) TACIT_TRY(encode_strips(strips, observer));
 
-  EncodedBlock result;
-  result.original_bytes = bytes.size();
-  archive::Block block;
-  block.original_bytes = bytes.size();
-  block.content_hash = xxh3_64(bytes);
-  for (const Strip& strip : strips) {
-    if (strip.fallback.has_value()) {
-      block.segments.push_back({strip.fallback->method, strip.bytes.size(), 0, strip.fallback->payload});
-    } else {
-      block.segments.push_back({archive::Method::kModel, 0, strip.symbols.size(), strip.code});
-      result.model_token_count += strip.symbols.size();
-    }
-  }
-  result.serialized = archive::serialize_block(block);
+  EncodedBlock result = finish_block(bytes, strips, false);
   if (const std::optional<Fallback> fallback = better_fallback(bytes, result.serialized.size()); fallback.has_value()) {
-    EncodedBlock alternative = encode_fallback(bytes, *fallback);
+    EncodedBlock alternative = encode_fallback(bytes, *fallback, std::nullopt);
     if (alternative.serialized.size() < result.serialized.size()) return alternative;
   }
   return result;
 }
 
+// A block that is one zstd or brotli stream decodes in a moment, so that it stands in for its segments where it is smaller.
+Result<EncodedBlock> BlockCodec::encode_records(ByteSpan bytes, std::span<const Stretch> stretches,
+                                                const CodingObserver& observer) {
+  const std::uint64_t record_count = count_records(stretches);
+  if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes), record_count);
+  std::vector<std::vector<TokenId>> symbols;
+  std::vector<Strip> strips;
+  std::size_t symbol_count = 0;
+  for (std::size_t begin = 0; const Stretch& stretch : stretches) {
+    const ByteSpan text = bytes.subspan(begin, stretch.bytes);
+    symbols.push_back(context_.tokenizer.encode(text));
+    symbol_count += symbols.back().size();
+    strips.push_back({symbols.back(), text, {}, {}, stretch.record_count});
+    begin += stretch.bytes;
+  }
+  std::vector<std::span<const TokenId>> views(symbols.begin(), symbols.end());
+  Trial trial(bytes, symbol_count, std::min<std::size_t>(lane_max_, strips.size()));
+  Result<std::vector<ByteVector>> codes = apart_.encode(views, [&](const CodingState& state) -> Status {
+    if (trial.hopeless(state)) return usage_error("given up");
+    return observer(state);
+  });
+  if (trial.gave_up()) return encode_fallback(bytes, smallest_fallback(bytes), record_count);
+  if (!codes.ok()) return codes.error();
+  for (std::size_t i = 0; i < strips.size(); ++i) {
+    strips[i].code = std::move(codes.value()[i]);
+    strips[i].fallback = better_fallback(strips[i].bytes, strips[i].code.size());
+  }
+  EncodedBlock result = finish_block(bytes, strips, true);
+  if (const std::optional<Fallback> fallback = better_fallback(bytes, result.serialized.size()); fallback.has_value()) {
+    EncodedBlock alternative = encode_fallback(bytes, *fallback, record_count);
+    if (alternative.serialized.size() < result.serialized.size()) return alternative;
+  }
+  return result;
+}
+
+// The block of strips that have been coded.
+EncodedBlock BlockCodec::finish_block(ByteSpan bytes, std::span<const Strip> strips, bool has_records) {
+  EncodedBlock result;
+  result.original_bytes = bytes.size();
+  archive::Block block;
+  block.has_records = has_records;
+  block.original_bytes = bytes.size();
+  block.content_hash = xxh3_64(bytes);
+  for (const Strip& strip : strips) {
+    archive::Segment segment;
+    segment.record_count = strip.record_count;
+    segment.content_hash = short_hash(strip.bytes);
+    if (strip.fallback.has_value()) {
+      segment.method = strip.fallback->method;
+      segment.original_bytes = strip.bytes.size();
+      segment.payload = strip.fallback->payload;
+    } else {
+      segment.method = archive::Method::kModel;
+      segment.token_count = strip.symbols.size();
+      segment.payload = strip.code;
+      result.model_token_count += strip.symbols.size();
+    }
+    result.record_count += strip.record_count;
+    block.segments.push_back(segment);
+  }
+  result.serialized = archive::serialize_block(block);
+  return result;
+}
+
 // Codes the strips that have no fallback.
-Status BlockCodec::encode_strips(std::span<Strip> strips, const LockstepObserver& observer) {
+Status BlockCodec::encode_strips(std::span<Strip> strips, const CodingObserver& observer) {
   std::vector<std::span<const TokenId>> symbols;
   for (const Strip& strip : strips) {
     if (!strip.fallback.has_value()) symbols.push_back(strip.symbols);
@@ -137,39 +193,102 @@ Status BlockCodec::encode_strips(std::span<Strip> strips, const LockstepObserver
   return {};
 }
 
-Result<ByteVector> BlockCodec::decode(const archive::Block& block, const LockstepObserver& observer) {
+namespace {
+
+std::vector<CodedStrip> model_strips(std::span<const archive::Segment> segments) {
   std::vector<CodedStrip> strips;
-  for (const archive::Segment& segment : block.segments) {
+  for (const archive::Segment& segment : segments) {
     if (segment.method == archive::Method::kModel) strips.push_back({segment.payload, segment.token_count});
   }
-  std::vector<std::vector<TokenId>> symbols;
-  if (!strips.empty()) {
-    TACIT_ASSIGN(symbols, lockstep_.decode(strips, observer));
-  }
-  ByteVector bytes;
-  std::size_t strip = 0;
-  for (std::size_t i = 0; i < block.segments.size(); ++i) {
-    if (block.segments[i].method == archive::Method::kModel) {
-      TACIT_ASSIGN(const ByteVector text, context_.tokenizer.decode(symbols[strip++], i == 0));
-      append_bytes(bytes, text);
+  return strips;
+}
+
+// The texts of segments; model_text(i) is that of segment i, which the model stores. `bytes_max`: of all; where there are
+// more, some are left out.
+template <class ModelText>
+Result<std::vector<ByteVector>> texts_of(std::span<const archive::Segment> segments, std::uint64_t bytes_max,
+                                         ModelText model_text) {
+  std::vector<ByteVector> texts;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < segments.size() && bytes <= bytes_max; ++i) {
+    if (segments[i].method == archive::Method::kModel) {
+      TACIT_ASSIGN(ByteVector text, model_text(i));
+      texts.push_back(std::move(text));
     } else {
-      TACIT_TRY(decode_fallback(block.segments[i], bytes));
+      TACIT_TRY(decode_fallback(segments[i], texts.emplace_back()));
     }
-    if (bytes.size() > block.original_bytes) break;  // check_content says so
+    bytes += texts.back().size();
   }
+  return texts;
+}
+
+Result<ByteVector> no_model(std::size_t) { return damaged("found a model segment, expected none"); }
+
+Result<ByteVector> checked_block(const archive::Block& block, std::span<const ByteVector> texts) {
+  ByteVector bytes;
+  for (const ByteVector& text : texts) append_bytes(bytes, text);
   TACIT_TRY(check_content(block, bytes));
   return bytes;
+}
+
+// `first`: number of the first segment.
+Status check_segments(std::span<const archive::Segment> segments, std::size_t first, std::span<const ByteVector> texts) {
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    if (i < texts.size() && short_hash(texts[i]) == segments[i].content_hash) continue;
+    return damaged("segment " + std::to_string(first + i) + ": content hash: the decoded bytes do not have it");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ByteVector> BlockCodec::decode(const archive::Block& block, const CodingObserver& observer) {
+  if (block.has_records) {
+    TACIT_ASSIGN(const std::vector<ByteVector> texts, decode_segments(block, 0, block.segments.size(), observer));
+    return checked_block(block, texts);
+  }
+  std::vector<std::vector<TokenId>> symbols;
+  if (const std::vector<CodedStrip> strips = model_strips(block.segments); !strips.empty()) {
+    TACIT_ASSIGN(symbols, lockstep_.decode(strips, observer));
+  }
+  std::size_t strip = 0;
+  TACIT_ASSIGN(const std::vector<ByteVector> texts, texts_of(block.segments, block.original_bytes, [&](std::size_t i) {
+                 return context_.tokenizer.decode(symbols[strip++], i == 0);
+               }));
+  return checked_block(block, texts);
+}
+
+Result<std::vector<ByteVector>> BlockCodec::decode_segments(const archive::Block& block, std::size_t first,
+                                                            std::size_t end, const CodingObserver& observer) {
+  const auto segments = std::span(block.segments).subspan(first, end - first);
+  std::vector<std::vector<TokenId>> symbols;
+  if (const std::vector<CodedStrip> strips = model_strips(segments); !strips.empty()) {
+    TACIT_ASSIGN(symbols, apart_.decode(strips, observer));
+  }
+  std::size_t strip = 0;
+  TACIT_ASSIGN(std::vector<ByteVector> texts, texts_of(segments, block.original_bytes, [&](std::size_t) {
+                 return context_.tokenizer.decode(symbols[strip++], true);
+               }));
+  TACIT_TRY(check_segments(segments, first, texts));
+  return texts;
 }
 
 Result<ByteVector> decode_without_model(const archive::Block& block) {
-  ByteVector bytes;
-  for (const archive::Segment& segment : block.segments) TACIT_TRY(decode_fallback(segment, bytes));
-  TACIT_TRY(check_content(block, bytes));
-  return bytes;
+  TACIT_ASSIGN(const std::vector<ByteVector> texts, texts_of(block.segments, block.original_bytes, no_model));
+  if (block.has_records) TACIT_TRY(check_segments(block.segments, 0, texts));
+  return checked_block(block, texts);
 }
 
-bool needs_model(const archive::Block& block) {
-  return std::any_of(block.segments.begin(), block.segments.end(),
+Result<std::vector<ByteVector>> decode_segments_without_model(const archive::Block& block, std::size_t first,
+                                                              std::size_t end) {
+  const auto segments = std::span(block.segments).subspan(first, end - first);
+  TACIT_ASSIGN(std::vector<ByteVector> texts, texts_of(segments, block.original_bytes, no_model));
+  TACIT_TRY(check_segments(segments, first, texts));
+  return texts;
+}
+
+bool needs_model(std::span<const archive::Segment> segments) {
+  return std::any_of(segments.begin(), segments.end(),
                      [](const archive::Segment& segment) { return segment.method == archive::Method::kModel; });
 }
 

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
-// A stretch of bytes to a block of segments and back. Chooses strips, and the method of each segment.
+// A stretch of bytes to a block of segments and back. Chooses strips, unless records have been cut into stretches before, and
+// the method of each segment.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "archive/format.h"
+#include "codec/apart.h"
 #include "codec/fallback.h"
 #include "codec/lockstep.h"
+#include "ingest/lines.h"
 
 namespace tacit {
 
@@ -16,24 +20,33 @@ struct EncodedBlock {
   ByteVector serialized;             // as archive::serialize_block gives it
   std::uint64_t original_bytes = 0;
   std::uint64_t model_token_count = 0;  // tokens in model segments
+  std::uint64_t record_count = 0;       // of records that begin in it
 };
 
 class BlockCodec {
  public:
-  // `lane_max`: most strips of a block, 1 to limits::kSegmentsMax.
+  // `lane_max`: most strips of a block, 1 to limits::kSegmentsMax; with records, strips that are coded side by side.
   BlockCodec(const CodingContext& context, std::uint32_t lane_max)
-      : context_(context), lane_max_(lane_max), lockstep_(context) {}
+      : context_(context), lane_max_(lane_max), lockstep_(context), apart_(context, lane_max) {}
 
   // Cuts the bytes into strips, codes them with the model, and replaces by zstd or raw what these store smaller:
   // single strips, or the whole block. Gives the model up early where it is clearly losing. Errors: kModel, the
   // observer's.
-  Result<EncodedBlock> encode(ByteSpan bytes, const LockstepObserver& observer);
+  Result<EncodedBlock> encode(ByteSpan bytes, const CodingObserver& observer);
 
-  // The bytes as one segment without the model.
-  static EncodedBlock encode_fallback(ByteSpan bytes, const Fallback& fallback);
+  // The same for records: each stretch becomes a segment that decodes alone. The stretches, limits::kSegmentsMax at most,
+  // make up the bytes.
+  Result<EncodedBlock> encode_records(ByteSpan bytes, std::span<const Stretch> stretches, const CodingObserver& observer);
+
+  // The bytes as one segment without the model. `record_count`: none where the archive has no records.
+  static EncodedBlock encode_fallback(ByteSpan bytes, const Fallback& fallback,
+                                      std::optional<std::uint64_t> record_count);
 
   // The block's original bytes, checked against its content hash. Errors: kDamaged, kModel, the observer's.
-  Result<ByteVector> decode(const archive::Block& block, const LockstepObserver& observer);
+  Result<ByteVector> decode(const archive::Block& block, const CodingObserver& observer);
+  // Those of the segments [first, end) of a block of records, one by one, checked against theirs.
+  Result<std::vector<ByteVector>> decode_segments(const archive::Block& block, std::size_t first, std::size_t end,
+                                                  const CodingObserver& observer);
 
   // A stretch of the block for one lane.
   struct Strip {
@@ -41,18 +54,23 @@ class BlockCodec {
     ByteSpan bytes;
     ByteVector code;
     std::optional<Fallback> fallback;  // what stores it smaller
+    std::uint64_t record_count = 0;
   };
 
  private:
-  Status encode_strips(std::span<Strip> strips, const LockstepObserver& observer);
+  Status encode_strips(std::span<Strip> strips, const CodingObserver& observer);
+  static EncodedBlock finish_block(ByteSpan bytes, std::span<const Strip> strips, bool has_records);
 
   CodingContext context_;
   std::uint32_t lane_max_;
   Lockstep lockstep_;
+  Apart apart_;  // of records
 };
 
-// The original bytes of a block without model segments, for which no model is needed. Errors: kDamaged.
+// The same without a model, where no segment needs one. Errors: kDamaged.
 Result<ByteVector> decode_without_model(const archive::Block& block);
-bool needs_model(const archive::Block& block);
+Result<std::vector<ByteVector>> decode_segments_without_model(const archive::Block& block, std::size_t first,
+                                                              std::size_t end);
+bool needs_model(std::span<const archive::Segment> segments);
 
 }  // namespace tacit

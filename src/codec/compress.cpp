@@ -9,6 +9,7 @@
 #include "codec/block_codec.h"
 #include "codec/fallback.h"
 #include "codec/streams.h"
+#include "ingest/lines.h"
 
 namespace tacit {
 namespace {
@@ -23,7 +24,8 @@ class Compressor {
         sink_(sink),
         context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window, options.adaptive,
                  options.sampler},
-        codec_(context_, options.lane_max) {}
+        codec_(context_, options.lane_max),
+        cutter_(options.record_segment_bytes.value_or(1)) {}
 
   // `only`: the group is all of the input, so that an archive without model segments need not name the model.
   Status add_group(ByteSpan group, bool only) {
@@ -31,7 +33,7 @@ class Compressor {
     if (options_.verify) TACIT_TRY(verify(group, blocks));
     if (result_.archive_bytes == 0) TACIT_TRY(write_header(!only || has_model_segments(blocks)));
     for (const EncodedBlock& block : blocks) {
-      entries_.push_back({0, block.serialized.size(), block.original_bytes});
+      entries_.push_back({0, block.serialized.size(), block.original_bytes, 0, block.record_count, 0});
       result_.token_count += block.model_token_count;
       TACIT_TRY(write(block.serialized));
     }
@@ -41,14 +43,23 @@ class Compressor {
 
   Result<StreamResult> finish() {
     if (result_.archive_bytes == 0) TACIT_TRY(write_header(false));
-    TACIT_TRY(write(archive::serialize_index_and_footer(entries_)));
+    TACIT_TRY(write(archive::serialize_index_and_footer(entries_, has_records())));
     return result_;
   }
 
  private:
+  // What becomes a block. Stretches: none where there are no records.
+  struct BlockPlan {
+    std::size_t bytes = 0;
+    std::span<const Stretch> stretches;
+  };
+
+  [[nodiscard]] bool has_records() const { return options_.record_segment_bytes.has_value(); }
+
   Status write_header(bool has_model) {
     archive::Header header;
     header.has_model = has_model;
+    header.has_records = has_records();
     header.contract = options_.adaptive ? archive::kContractAdaptive : archive::kContractSoftmax;
     header.window = options_.window;
     if (options_.adaptive) header.sampler = options_.sampler;  // the model alone has no use for it
@@ -78,18 +89,22 @@ class Compressor {
 
   // The blocks of a group, or one fallback block for all of it once that is known to be smaller.
   Result<std::vector<EncodedBlock>> encode_group(ByteSpan group) {
+    const std::vector<Stretch> stretches = has_records() ? cutter_.cut(group) : std::vector<Stretch>();
+    const std::vector<BlockPlan> plans = has_records() ? plan_records(stretches) : plan_blocks(group.size());
     std::vector<EncodedBlock> blocks;
     std::optional<Fallback> whole;
     bool asked = false;
     std::uint64_t stored = 0;
-    for (std::size_t begin = 0; begin < group.size(); begin += options_.block_bytes) {
-      const ByteSpan bytes = group.subspan(begin, std::min(options_.block_bytes, group.size() - begin));
-      TACIT_ASSIGN(EncodedBlock block, codec_.encode(bytes, observer(begin, bytes.size(), stored, false)));
+    std::size_t begin = 0;
+    for (const BlockPlan& plan : plans) {
+      const ByteSpan bytes = group.subspan(begin, plan.bytes);
+      TACIT_ASSIGN(EncodedBlock block, encode_block(bytes, plan, observer(begin, bytes.size(), stored, false)));
       stored += block.serialized.size();
       tokens_done_ += block.model_token_count;
       blocks.push_back(std::move(block));
-      if (group.size() <= options_.block_bytes) break;  // the block has been compared with the fallback already
+      if (plans.size() == 1) break;  // the block has been compared with the fallback already
       const std::size_t done = begin + bytes.size();
+      begin = done;
       const auto projected = static_cast<std::uint64_t>(static_cast<double>(stored) * static_cast<double>(group.size()) /
                                                         static_cast<double>(done));
       // Asked once for sure at the end, and early where the blocks so far do badly.
@@ -97,9 +112,39 @@ class Compressor {
         whole = better_fallback(group, projected);
         asked = whole.has_value();
       }
-      if (whole.has_value() && whole->payload.size() < stored) return one_block(BlockCodec::encode_fallback(group, *whole));
+      if (whole.has_value() && whole->payload.size() < stored) {
+        const auto record_count = has_records() ? std::optional(count_records(stretches)) : std::nullopt;
+        return one_block(BlockCodec::encode_fallback(group, *whole, record_count));
+      }
     }
     return blocks;
+  }
+
+  [[nodiscard]] std::vector<BlockPlan> plan_blocks(std::size_t bytes) const {
+    std::vector<BlockPlan> plans;
+    for (std::size_t begin = 0; begin < bytes; begin += options_.block_bytes) {
+      plans.push_back({std::min(options_.block_bytes, bytes - begin), {}});
+    }
+    return plans;
+  }
+
+  [[nodiscard]] std::vector<BlockPlan> plan_records(std::span<const Stretch> stretches) const {
+    std::vector<BlockPlan> plans;
+    for (std::size_t begin = 0, end = 0; begin < stretches.size(); begin = end) {
+      BlockPlan plan;
+      while (end < stretches.size() && end - begin < limits::kSegmentsMax &&
+             (end == begin || plan.bytes + stretches[end].bytes <= options_.block_bytes)) {
+        plan.bytes += stretches[end++].bytes;
+      }
+      plan.stretches = stretches.subspan(begin, end - begin);
+      plans.push_back(plan);
+    }
+    return plans;
+  }
+
+  Result<EncodedBlock> encode_block(ByteSpan bytes, const BlockPlan& plan, const CodingObserver& block_observer) {
+    return has_records() ? codec_.encode_records(bytes, plan.stretches, block_observer)
+                         : codec_.encode(bytes, block_observer);
   }
 
   static std::vector<EncodedBlock> one_block(EncodedBlock block) {
@@ -112,7 +157,7 @@ class Compressor {
     std::size_t begin = 0;
     std::uint64_t stored = 0;
     for (const EncodedBlock& block : blocks) {
-      TACIT_ASSIGN(const archive::Block parsed, archive::parse_block(block.serialized));
+      TACIT_ASSIGN(const archive::Block parsed, archive::parse_block(block.serialized, has_records()));
       Result<ByteVector> decoded = codec_.decode(parsed, observer(begin, block.original_bytes, stored, true));
       if (!decoded.ok() && decoded.error().code != ErrorCode::kDamaged) return decoded.error();
       const ByteSpan expected = group.subspan(begin, block.original_bytes);
@@ -128,9 +173,9 @@ class Compressor {
     return {};
   }
 
-  LockstepObserver observer(std::size_t group_offset, std::size_t block_bytes, std::uint64_t stored, bool verifying) {
+  CodingObserver observer(std::size_t group_offset, std::size_t block_bytes, std::uint64_t stored, bool verifying) {
     const Progress base{result_.original_bytes + group_offset, result_.archive_bytes + stored, tokens_done_, verifying};
-    return [this, base, block_bytes](const LockstepState& state) -> Status {
+    return [this, base, block_bytes](const CodingState& state) -> Status {
       if (!options_.progress) return {};
       Progress progress = base;
       progress.original_bytes_done += static_cast<std::uint64_t>(static_cast<double>(block_bytes) * state.share_done);
@@ -145,6 +190,7 @@ class Compressor {
   const ByteSink& sink_;
   CodingContext context_;
   BlockCodec codec_;
+  LineCutter cutter_;
   std::vector<archive::BlockEntry> entries_;
   StreamResult result_;
   std::uint64_t tokens_done_ = 0;  // through the model, both passes

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Decompression of an archive in memory, block by block.
+// Decompression of an archive in memory: all of it, block by block, or the segments of some records.
+#include <algorithm>
 #include <optional>
 
 #include "archive/reader.h"
 #include "codec/block_codec.h"
 #include "codec/streams.h"
+#include "ingest/lines.h"
 
 namespace tacit {
 namespace {
+
+// The lanes of an archive of records are the decoder's to choose.
+constexpr std::uint32_t kNoLanes = 1;
 
 class Decompressor {
  public:
@@ -17,11 +22,7 @@ class Decompressor {
   Result<ByteVector> decode(std::size_t index) {
     TACIT_ASSIGN(const archive::Block block, reader_.read_block(index));
     Result<ByteVector> bytes = decode(block, reader_.blocks()[index].stored_bytes);
-    if (!bytes.ok() && bytes.error().code == ErrorCode::kDamaged) {
-      return bytes.error().in("block " + std::to_string(index) + " (offset " +
-                              std::to_string(reader_.blocks()[index].offset) + ")");
-    }
-    if (!bytes.ok()) return bytes.error();
+    if (!bytes.ok()) return in_block(bytes.error(), index);
     if (options_.trace) TACIT_TRY(options_.trace({block, bytes.value(), traces_}));
     original_bytes_ += block.original_bytes;
     stored_bytes_ += reader_.blocks()[index].stored_bytes;
@@ -30,31 +31,66 @@ class Decompressor {
     return bytes;
   }
 
+  // The texts of the segments [first, end) of a block of records.
+  Result<std::vector<ByteVector>> decode_segments(const archive::Block& block, std::size_t index, std::size_t first,
+                                                  std::size_t end) {
+    Result<std::vector<ByteVector>> texts = decode_segments(block, first, end);
+    if (!texts.ok()) return in_block(texts.error(), index);
+    for (std::size_t i = first; i < end; ++i) {
+      original_bytes_ += texts.value()[i - first].size();
+      stored_bytes_ += block.segments[i].payload.size();
+      token_count_ += block.segments[i].token_count;
+    }
+    return texts;
+  }
+
   [[nodiscard]] std::uint64_t token_count() const { return token_count_; }
 
  private:
+  [[nodiscard]] Error in_block(const Error& error, std::size_t index) const {
+    if (error.code != ErrorCode::kDamaged) return error;
+    return error.in("block " + std::to_string(index) + " (offset " + std::to_string(reader_.blocks()[index].offset) + ")");
+  }
+
   Result<ByteVector> decode(const archive::Block& block, std::uint64_t block_bytes) {
     traces_.clear();
-    if (!needs_model(block)) return decode_without_model(block);
+    if (!needs_model(block.segments)) return decode_without_model(block);
+    TACIT_TRY(open_codec());
+    return codec_->decode(block, observer(block.original_bytes, block_bytes));
+  }
+
+  Result<std::vector<ByteVector>> decode_segments(const archive::Block& block, std::size_t first, std::size_t end) {
+    const auto segments = std::span(block.segments).subspan(first, end - first);
+    if (!needs_model(segments)) return decode_segments_without_model(block, first, end);
+    TACIT_TRY(open_codec());
+    std::uint64_t stored_bytes = 0;
+    for (const archive::Segment& segment : segments) stored_bytes += segment.payload.size();
+    return codec_->decode_segments(block, first, end, observer(0, stored_bytes));
+  }
+
+  Status open_codec() {
+    if (codec_.has_value()) return {};
     if (!reader_.header().has_model) return damaged("found a model segment, expected none: the header names no model");
-    if (!codec_.has_value()) {
-      TACIT_ASSIGN(const LoadedModel* model, find_model_(reader_.header()));
-      TACIT_TRY(model->require_tokenizer());
-      const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool,
-                                  reader_.header().window,
-                                  reader_.header().contract == archive::kContractAdaptive, reader_.header().sampler,
-                                  options_.trace ? &traces_ : nullptr};
-      codec_.emplace(context, 1);
-    }
-    return codec_->decode(block, [&](const LockstepState& state) -> Status {
+    TACIT_ASSIGN(const LoadedModel* model, find_model_(reader_.header()));
+    TACIT_TRY(model->require_tokenizer());
+    const archive::Header& header = reader_.header();
+    const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool, header.window,
+                                header.contract == archive::kContractAdaptive, header.sampler,
+                                options_.trace ? &traces_ : nullptr};
+    codec_.emplace(context, header.has_records ? model->default_lane_count(header.window) : kNoLanes);
+    return {};
+  }
+
+  // Of what stands for so many original bytes and stored ones.
+  CodingObserver observer(std::uint64_t original_bytes, std::uint64_t stored_bytes) {
+    return [this, original_bytes, stored_bytes](const CodingState& state) -> Status {
       if (!options_.progress) return {};
-      Progress progress;
-      progress.original_bytes_done =
-          original_bytes_ + static_cast<std::uint64_t>(static_cast<double>(block.original_bytes) * state.share_done);
-      progress.stored_bytes = stored_bytes_ + static_cast<std::uint64_t>(static_cast<double>(block_bytes) * state.share_done);
-      progress.tokens_done = token_count_ + state.symbols_done;
-      return options_.progress(progress);
-    });
+      const auto share_of = [&](std::uint64_t bytes) {
+        return static_cast<std::uint64_t>(static_cast<double>(bytes) * state.share_done);
+      };
+      return options_.progress({original_bytes_ + share_of(original_bytes), stored_bytes_ + share_of(stored_bytes),
+                                token_count_ + state.symbols_done, false});
+    };
   }
 
   const archive::Reader& reader_;
@@ -66,6 +102,53 @@ class Decompressor {
   std::uint64_t stored_bytes_ = 0;
   std::uint64_t token_count_ = 0;
 };
+
+// Hands some of the records to a sink, out of the texts of segments that come one after another.
+class RecordSink {
+ public:
+  // `next`: the first record that begins in the texts.
+  RecordSink(std::uint64_t first, std::uint64_t end, std::uint64_t next, const ByteSink& sink)
+      : first_(first), end_(end), next_(next), sink_(sink) {}
+
+  // `record_count`: of those that begin in the text. Errors: kDamaged where the text has another count, the sink's.
+  Status add(ByteSpan text, std::uint64_t record_count) {
+    std::vector<ByteSpan> lines = lines_of(text);
+    const bool goes_on = lines.size() == record_count + 1;  // the first line, with a record that began before
+    if (!goes_on && lines.size() != record_count) {
+      return damaged("lines of a segment: found " + std::to_string(lines.size()) + ", expected " +
+                     std::to_string(record_count) + " or one more");
+    }
+    std::size_t wanted_bytes = 0;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      if (i > 0 || !goes_on) ++next_;
+      if (next_ > end_) text = text.first(static_cast<std::size_t>(lines[i].data() - text.data()));
+      if (next_ > end_) break;
+      if (next_ > first_) wanted_bytes += lines[i].size();
+    }
+    if (!text.empty()) ends_record_ = text.back() == '\n';
+    return wanted_bytes > 0 ? sink_(text.last(wanted_bytes)) : Status();
+  }
+
+  // Whether all of the records have been handed over.
+  [[nodiscard]] bool is_done() const { return next_ > end_ || (next_ == end_ && ends_record_); }
+
+ private:
+  std::uint64_t first_;
+  std::uint64_t end_;
+  std::uint64_t next_;  // number of the next record that begins
+  const ByteSink& sink_;
+  bool ends_record_ = false;
+};
+
+Status check_range(const archive::Reader& reader, std::uint64_t first, std::uint64_t end) {
+  if (!reader.header().has_records) {
+    return usage_error("the archive has no records: it was not compressed as records");
+  }
+  if (first < end && end <= reader.record_count()) return {};
+  const std::uint64_t count = reader.record_count();
+  return usage_error("record " + std::to_string(first < end ? std::max(first, end - 1) : first) + ": expected " +
+                     (count == 0 ? "none, since the archive has no record" : "0 to " + std::to_string(count - 1)));
+}
 
 }  // namespace
 
@@ -89,6 +172,41 @@ Result<StreamResult> decompress_archive(const archive::Reader& reader, const Mod
                    " blocks are damaged: " + damage);
   }
   return StreamResult{reader.original_bytes(), reader.archive_bytes(), decompressor.token_count()};
+}
+
+Status read_records(const archive::Reader& reader, const ModelFinder& find_model, const CodecOptions& options,
+                    std::uint64_t first, std::uint64_t end, const ByteSink& sink) {
+  TACIT_TRY(check_range(reader, first, end));
+  Decompressor decompressor(reader, find_model, options);
+  const auto blocks = reader.blocks();
+  const auto begins_before = [&](const archive::BlockEntry& block) {
+    return block.first_record + block.record_count <= first;
+  };
+  auto block_entry = std::partition_point(blocks.begin(), blocks.end(), begins_before);
+  std::optional<RecordSink> records;
+  for (; block_entry != blocks.end() && !(records.has_value() && records->is_done()); ++block_entry) {
+    const auto index = static_cast<std::size_t>(block_entry - blocks.begin());
+    TACIT_ASSIGN(const archive::Block block, reader.read_block(index));
+    // The segments in which the records begin, with those that the last of them certainly goes on in, then one by one.
+    std::uint64_t next = block_entry->first_record;
+    std::size_t begin = 0;
+    while (!records.has_value() && next + block.segments[begin].record_count <= first) {
+      next += block.segments[begin++].record_count;
+    }
+    if (!records.has_value()) records.emplace(first, end, next, sink);
+    while (begin < block.segments.size() && !records->is_done()) {
+      std::size_t stop = begin;
+      do {
+        next += block.segments[stop++].record_count;
+      } while (stop < block.segments.size() && (next < end || block.segments[stop].record_count == 0));
+      TACIT_ASSIGN(const std::vector<ByteVector> texts, decompressor.decode_segments(block, index, begin, stop));
+      for (std::size_t i = begin; i < stop; ++i) {
+        TACIT_TRY(records->add(texts[i - begin], block.segments[i].record_count));
+      }
+      begin = stop;
+    }
+  }
+  return {};
 }
 
 }  // namespace tacit

@@ -17,7 +17,7 @@ class Inspector {
       const archive::Segment& segment = traced.block.segments[i];
       const ByteSpan rest = traced.bytes.subspan(offset_ - block_offset);
       if (segment.method == archive::Method::kModel) {
-        TACIT_TRY(receive_tokens(traced.traces, lane++, i == 0, rest));
+        TACIT_TRY(receive_tokens(traced.traces, lane++, i == 0 || traced.block.has_records, rest));
       } else {
         TACIT_TRY(receive_stored(segment, rest));
       }
@@ -28,12 +28,12 @@ class Inspector {
 
  private:
   // `rest`: of the block's bytes, from the segment's on.
-  Status receive_tokens(const LaneTraces& traces, std::size_t lane, bool opens_block, ByteSpan rest) {
+  Status receive_tokens(const LaneTraces& traces, std::size_t lane, bool opens_text, ByteSpan rest) {
     std::size_t begin = 0;
     for (std::size_t step = 0; step < traces[lane].size(); ++step) {
       const SymbolTrace& trace = traces[lane][step];
       const auto symbol = static_cast<TokenId>(trace.symbol);
-      TACIT_ASSIGN(const ByteVector text, tokenizer_->decode({&symbol, 1}, opens_block && step == 0));
+      TACIT_ASSIGN(const ByteVector text, tokenizer_->decode({&symbol, 1}, opens_text && step == 0));
       InspectedPiece piece;
       piece.bytes = rest.subspan(begin, text.size());
       piece.offset = offset_;

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "base/limits.h"
-#include "codec/lockstep.h"
+#include "codec/lane_caches.h"
 
 namespace tacit {
 namespace {
@@ -111,7 +111,7 @@ Status LoadedModel::require_tokenizer() const {
 }
 
 std::uint32_t LoadedModel::default_lane_count(std::uint32_t window) const {
-  const std::uint64_t lane_bytes = Lockstep::lane_bytes(model.config, window);
+  const std::uint64_t lane_bytes = LaneCaches::lane_bytes(model.config, window);
   const std::uint64_t count = std::clamp(file_bytes / lane_bytes, kDefaultLanesMin, kDefaultLanesMax);
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(limits::kCacheBytesMax / lane_bytes, 1, count));
 }

@@ -7,19 +7,22 @@
 
 #include "base/limits.h"
 #include "codec/drafter.h"
+#include "codec/port.h"
+#include "codec/symbol_coder.h"
+#include "model/forward.h"
 
 namespace tacit {
 namespace {
 
 // Steps that encoding runs through the model at once: with few lanes more, so that there are rows enough.
-constexpr std::uint32_t kChunkMax = 64;
+constexpr std::uint32_t kChunkOfFewLanes = LaneCaches::kChunkMax;
 constexpr std::uint32_t kChunkOfManyLanes = 16;
 constexpr std::size_t kManyLanes = 4;
 // Rows whose logits are found at once: enough for the output matrix to be read seldom where lanes are few.
 constexpr std::size_t kLogitRows = 16;
 // A draft and the step before it are read at once, into the room that lanes' caches have for a chunk.
 constexpr std::size_t kDraftMax = kLogitRows - 1;
-static_assert(kDraftMax < kChunkMax);
+static_assert(kDraftMax < LaneCaches::kChunkMax);
 // Steps between two looks of the observer, and between two meetings of the threads where lanes learn nothing from each
 // other: each meeting costs a wait for the slowest.
 constexpr std::uint32_t kStretch = 64;
@@ -32,66 +35,6 @@ double row_cost(const Model& model) {
   return shares_memory ? 0.2 : 0.5;
 }
 
-// One tile more than the logits take: vocabularies tend to be multiples of a page, and rows that are whole pages apart get in
-// each other's way in the first-level cache.
-std::size_t logits_stride(std::uint32_t vocabulary_size) {
-  return kernels::round_up(vocabulary_size, kernels::kTile) + kernels::kTile;
-}
-
-// The two directions differ in who knows the next symbol. A distribution is Frequencies or a LanePrediction.
-struct EncodePort {
-  static constexpr ErrorCode kExcess = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
-  static constexpr bool kKnowsText = true;
-  std::span<const TokenId> symbols;
-  RangeEncoder encoder;
-
-  [[nodiscard]] std::uint64_t symbol_count() const { return symbols.size(); }
-  [[nodiscard]] std::uint64_t code_bytes() const { return encoder.byte_count(); }
-
-  bool code_answer(std::uint64_t step, const LanePrediction& prediction) {
-    const bool yes = prediction.answer_for(static_cast<std::uint32_t>(symbols[step]));
-    const std::uint64_t probability = prediction.yes_probability();
-    encoder.encode(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
-    return yes;
-  }
-  void found(std::uint32_t) {}
-  template <class Distribution>
-  Result<Interval> code(std::uint64_t step, const Distribution& distribution) {
-    const Interval interval = distribution.interval_of(static_cast<std::uint32_t>(symbols[step]));
-    encoder.encode(interval.low, interval.size, interval.total);
-    return interval;
-  }
-};
-
-struct DecodePort {
-  static constexpr ErrorCode kExcess = ErrorCode::kDamaged;  // the archive asks for it, and no encoder wrote that
-  static constexpr bool kKnowsText = false;
-  RangeDecoder decoder;
-  std::uint64_t count;
-  std::vector<TokenId> symbols;
-
-  [[nodiscard]] std::uint64_t symbol_count() const { return count; }
-  [[nodiscard]] std::uint64_t code_bytes() const { return 0; }
-
-  bool code_answer(std::uint64_t, const LanePrediction& prediction) {
-    const std::uint64_t probability = prediction.yes_probability();
-    const bool yes = decoder.value(kQuestionTotal) < probability;
-    decoder.consume(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
-    return yes;
-  }
-  void found(std::uint32_t symbol) { symbols.push_back(static_cast<TokenId>(symbol)); }
-  template <class Distribution>
-  Result<Interval> code(std::uint64_t, const Distribution& distribution) {
-    // Where every symbol is a candidate a damaged stream may say that it is none of them.
-    if (distribution.total() == 0) return damaged("code stream: found a choice among no symbols, expected one at least");
-    Interval interval;
-    const std::uint64_t value = decoder.value(distribution.total());
-    symbols.push_back(static_cast<TokenId>(distribution.symbol_at(value, interval)));
-    decoder.consume(interval.low, interval.size, interval.total);
-    return interval;
-  }
-};
-
 // Some of the lanes, with all that one thread needs to advance them.
 template <class Port>
 class LaneGroup {
@@ -102,20 +45,16 @@ class LaneGroup {
             AdaptivePredictor* predictor, ThreadPool* pool, std::uint32_t chunk, bool drafts)
       : tokenizer_(context.tokenizer),
         predictor_(predictor),
-        traces_(context.traces),
         first_lane_(first_lane),
         ports_(ports),
         caches_(caches),
         chunk_(chunk),
         forward_(context.model, context.kernels, context.window, pool),
-        scratch_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
-                 context.sampler),
-        logits_stride_(logits_stride(context.model.config.vocabulary_size)),
+        coder_(context),
+        logits_stride_(SymbolCoder::logits_stride(context.model.config.vocabulary_size)),
         logit_steps_(std::max<std::size_t>(kLogitRows / std::max<std::size_t>(ports.size(), 1), 1)),
         logits_(ports.size() * logit_steps_ * logits_stride_) {
     if (drafts) drafter_.emplace(ports[0].symbol_count(), row_cost(context.model));
-    if (traces_ == nullptr) return;
-    tracer_.emplace(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count());
   }
 
   // Steps [first, end) of every lane that has so many.
@@ -178,58 +117,14 @@ class LaneGroup {
   void code_step(std::uint64_t step) {
     for (std::size_t i = 0; i < ports_.size() && status_.ok(); ++i) {
       if (step >= ports_[i].symbol_count()) continue;
-      status_ = predictor_ == nullptr ? code_plain(i, step, next_logits_) : code_adaptive(i, step, next_logits_);
+      const std::size_t lane = first_lane_ + i;
+      status_ = coder_.code(ports_[i], step, next_logits_, predictor_, lane, lane);
       next_logits_ += logits_stride_;
     }
   }
 
-  Status code_plain(std::size_t lane, std::uint64_t step, const float* logits) {
-    const Frequencies& frequencies = scratch_.frequencies;
-    TACIT_TRY(scratch_.frequencies.set_softmax(logits));
-    if (tracer_.has_value()) tracer_->begin_plain(frequencies);
-    TACIT_ASSIGN(const Interval interval, ports_[lane].code(step, frequencies));
-    if (tracer_.has_value()) {
-      tracer_->coded(interval);
-      keep_trace(lane, tracer_->finish_plain(symbol_at(lane, step), frequencies));
-    }
-    return {};
-  }
-
-  Status code_adaptive(std::size_t lane, std::uint64_t step, const float* logits) {
-    Port& port = ports_[lane];
-    TACIT_ASSIGN(LanePrediction* const predicted,
-                 predictor_->predict(first_lane_ + lane, step, logits, scratch_));
-    LanePrediction& prediction = *predicted;
-    if (tracer_.has_value()) {
-      TACIT_TRY(tracer_->begin(prediction, predictor_->sampler_shares(first_lane_ + lane), logits,
-                               scratch_.frequencies));
-    }
-    while (prediction.has_question()) {
-      const bool yes = port.code_answer(step, prediction);
-      if (tracer_.has_value()) tracer_->answered(prediction, yes);
-      prediction.answer(yes);
-    }
-    if (prediction.is_found()) {
-      port.found(prediction.found());
-    } else {
-      TACIT_ASSIGN(const Interval interval, port.code(step, prediction));
-      if (tracer_.has_value()) tracer_->coded(interval);
-    }
-    const std::uint32_t symbol = symbol_at(lane, step);
-    predictor_->finish(first_lane_ + lane, step, symbol, scratch_);
-    if (tracer_.has_value()) keep_trace(lane, tracer_->finish(symbol, prediction));
-    return {};
-  }
-
-  [[nodiscard]] std::uint32_t symbol_at(std::size_t lane, std::uint64_t step) const {
-    return static_cast<std::uint32_t>(ports_[lane].symbols[step]);
-  }
-  void keep_trace(std::size_t lane, const SymbolTrace& trace) { (*traces_)[first_lane_ + lane].push_back(trace); }
-
   const Tokenizer& tokenizer_;
   AdaptivePredictor* predictor_;
-  LaneTraces* traces_;             // null where nobody looks on
-  std::optional<Tracer> tracer_;  // likewise
   std::size_t first_lane_;
   std::span<Port> ports_;
   std::span<LaneCache> caches_;
@@ -237,7 +132,7 @@ class LaneGroup {
   std::optional<Drafter> drafter_;
   std::span<const TokenId> draft_;  // its last
   Forward forward_;
-  PredictScratch scratch_;
+  SymbolCoder coder_;
   std::size_t logits_stride_;
   std::uint64_t read_first_ = 0;  // steps of the last run
   std::uint64_t read_end_ = 0;
@@ -274,30 +169,14 @@ std::vector<std::unique_ptr<LaneGroup<Port>>> make_groups(const CodingContext& c
 
 }  // namespace
 
-std::uint64_t Lockstep::lane_bytes(const Config& config, std::uint32_t window) {
-  return LaneCache::bytes_needed(config, window, kChunkMax);
-}
-
-// Caches for lanes of up to `step_count` positions: a text shorter than the window needs less than one of the window.
-// Errors: `excess_code` where all of them would take too much memory.
-Status Lockstep::reserve_caches(std::size_t lane_count, std::uint64_t step_count, ErrorCode excess_code) {
-  const auto positions = static_cast<std::uint32_t>(std::min<std::uint64_t>(context_.window, step_count));
-  if (std::string excess = LaneCache::excess(context_.model.config, positions, kChunkMax, lane_count);
-      !excess.empty()) {
-    return Error{excess_code, std::move(excess)};
-  }
-  // Caches of blocks before may be too small for this one, or larger than it needs and too large for all its lanes.
-  if (positions > cache_positions_ ||
-      !LaneCache::excess(context_.model.config, cache_positions_, kChunkMax, lane_count).empty()) {
-    caches_.clear();
-    cache_positions_ = positions;
-  }
-  while (caches_.size() < lane_count) caches_.emplace_back(context_.model.config, cache_positions_, kChunkMax);
-  return {};
+Status Lockstep::check_history(const CodingContext& context, std::uint64_t symbol_count, ErrorCode excess_code) {
+  if (!context.adaptive || symbol_count <= limits::kHistorySymbolsMax) return {};
+  return Error{excess_code, "block: found " + std::to_string(symbol_count) + " symbols, expected at most " +
+                                std::to_string(limits::kHistorySymbolsMax)};
 }
 
 template <class Port>
-Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const LockstepObserver& observer) {
+Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const CodingObserver& observer) {
   std::uint64_t step_count = 0;
   std::uint64_t symbol_count = 0;
   std::vector<std::uint64_t> symbol_counts;
@@ -306,18 +185,15 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
     step_count = std::max(step_count, port.symbol_count());
     symbol_count += port.symbol_count();
   }
-  if (context_.adaptive && symbol_count > limits::kHistorySymbolsMax) {
-    return Error{Port::kExcess, "block: found " + std::to_string(symbol_count) + " symbols, expected at most " +
-                                    std::to_string(limits::kHistorySymbolsMax)};
-  }
-  TACIT_TRY(reserve_caches(ports.size(), step_count, Port::kExcess));
+  TACIT_TRY(check_history(context_, symbol_count, Port::kExcess));
+  TACIT_ASSIGN(const std::span<LaneCache> caches, caches_.reserve(ports.size(), step_count, Port::kExcess));
   std::optional<AdaptivePredictor> predictor;
   if (context_.adaptive) {
     predictor.emplace(symbol_counts, context_.tokenizer.vocabulary_size(), context_.tokenizer.symbol_count(),
                       context_.sampler);
   }
   if (context_.traces != nullptr) context_.traces->assign(ports.size(), {});
-  auto groups = make_groups(context_, std::span(ports), std::span(caches_).first(ports.size()),
+  auto groups = make_groups(context_, std::span(ports), caches,
                             predictor.has_value() ? &*predictor : nullptr, chunk);
   const auto advance = [&](std::uint64_t first, std::uint64_t end) {
     const auto body = [&](std::uint32_t g) { groups[g]->advance(first, end); };
@@ -334,7 +210,7 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
     } else {
       advance(step, end);
     }
-    LockstepState state;
+    CodingState state;
     for (const auto& group : groups) TACIT_TRY(group->status());
     for (const Port& port : ports) {
       state.symbols_done += std::min(end, port.symbol_count());
@@ -347,23 +223,23 @@ Status Lockstep::run(std::vector<Port>& ports, std::uint32_t chunk, const Lockst
 }
 
 Result<std::vector<ByteVector>> Lockstep::encode(std::span<const std::span<const TokenId>> strips,
-                                                 const LockstepObserver& observer) {
+                                                 const CodingObserver& observer) {
   std::vector<EncodePort> ports;
   for (const std::span<const TokenId> strip : strips) ports.push_back({strip, {}});
-  TACIT_TRY(run(ports, strips.size() < kManyLanes ? kChunkMax : kChunkOfManyLanes, observer));
+  TACIT_TRY(run(ports, strips.size() < kManyLanes ? kChunkOfFewLanes : kChunkOfManyLanes, observer));
   std::vector<ByteVector> codes;
   for (EncodePort& port : ports) codes.push_back(port.encoder.finish());
   return codes;
 }
 
 Result<std::vector<std::vector<TokenId>>> Lockstep::decode(std::span<const CodedStrip> strips,
-                                                           const LockstepObserver& observer) {
+                                                           const CodingObserver& observer) {
   std::vector<DecodePort> ports;
   for (const CodedStrip& strip : strips) ports.push_back({RangeDecoder(strip.code), strip.symbol_count, {}});
   TACIT_TRY(run(ports, 1, observer));
   std::vector<std::vector<TokenId>> symbols;
   for (DecodePort& port : ports) {
-    if (!port.decoder.exhausted()) return damaged("code stream: found more bytes than its symbols need");
+    TACIT_TRY(port.check_end());
     symbols.push_back(std::move(port.symbols));
   }
   return symbols;

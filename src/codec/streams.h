@@ -52,7 +52,10 @@ struct CodecOptions {
   bool adaptive = true;      // compression only, likewise: see CodingContext
   std::optional<SamplerSettings> sampler;  // compression only, likewise
   std::size_t block_bytes = std::size_t{1} << 20;  // compression only: original bytes of a block, at most 8 MiB
-  std::uint32_t lane_max = 1;  // compression only: most strips of a block
+  // Most strips of a block; with records, and there also in decompression, strips that are coded side by side.
+  std::uint32_t lane_max = 1;
+  // Compression only: each line is a record; segments of so many bytes, as far as whole records allow, decode alone.
+  std::optional<std::size_t> record_segment_bytes;
   bool verify = true;
   ProgressFunction progress;
   TracedBlockFunction trace;  // decompression only: called after each block, in the order of the text
@@ -69,5 +72,11 @@ using ModelFinder = std::function<Result<const LoadedModel*>(const archive::Head
 // those of sink and progress.
 Result<StreamResult> decompress_archive(const archive::Reader& reader, const ModelFinder& find_model,
                                         const CodecOptions& options, const ByteSink& sink);
+
+// The records [first, end) of an archive that has records, byte for byte and in order; of the archive only the segments
+// that hold them are decoded, and only the blocks around these read. Errors: kUsage where there are no such records;
+// kDamaged, kModel, those of sink and progress: what was handed over before is right.
+Status read_records(const archive::Reader& reader, const ModelFinder& find_model, const CodecOptions& options,
+                    std::uint64_t first, std::uint64_t end, const ByteSink& sink);
 
 }  // namespace tacit

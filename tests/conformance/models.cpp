@@ -78,7 +78,7 @@ Result<std::size_t> code_and_decode(const Model& model, std::span<const TokenId>
     const std::size_t begin = tokens.size() * i / kStrips;
     strips.push_back(tokens.subspan(begin, tokens.size() * (i + 1) / kStrips - begin));
   }
-  const auto ignore = [](const LockstepState&) { return Status(); };
+  const auto ignore = [](const CodingState&) { return Status(); };
   Lockstep encoder(context);
   TACIT_ASSIGN(const std::vector<ByteVector> codes, encoder.encode(strips, ignore));
   std::vector<CodedStrip> coded;

@@ -1,6 +1,6 @@
 # The help is complete, goes to standard output, and ends well.
 "$TACIT" --help
-for command in compress decompress test info eval tokenize generate inspect models; do
+for command in compress decompress cat test info eval tokenize generate inspect models; do
   "$TACIT" $command --help | head -n 1
   "$TACIT" $command -h | cmp - <("$TACIT" $command --help)
 done

@@ -16,6 +16,13 @@ refused -d --window 8 chat.txt
 refused -t --lanes 8 chat.txt
 refused -t -c chat.txt
 refused -q -v chat.txt
+refused compress --segment 100 chat.txt
+refused cat --record chat.txt
+refused cat --record x chat.txt
+refused cat --record 5-3 chat.txt
+refused cat --record -1 chat.txt
+refused cat --record 1 chat.txt chat.txt
+refused cat -o out --record 1 chat.txt
 refused test -o out chat.txt
 refused info --yaml chat.txt
 refused tokenize chat.txt chat.txt
