@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How a matrix product is cut into calls of matmul_rows<format, rows, tiles>, which the including file has defined
-// together with kRowsMax, 4 or 8. A tile of weights stays in the first-level cache while all rows pass it.
+// together with kRowsMax, 4 or 8. A tile of weights stays in the first-level cache while all rows pass it. Where
+// ManyRows<format>::kApart, its matmul() multiplies kMin to kMax rows, a multiple of kRowsMax, by a tile.
 #include <iterator>
 
 namespace tacit::kernels {
@@ -41,9 +42,20 @@ void matmul_format(const PackedMatrix& weights, std::uint32_t first_tile, std::u
     }
   }
   for (; tile < end_tile; ++tile) {
-    for (std::uint32_t row = 0; row < row_count; row += kRowsMax) {
+    const std::uint8_t* const tile_data = weights.data + tile * tile_bytes;
+    std::uint32_t row = 0;
+    if constexpr (ManyRows<kFormat>::kApart) {
+      while (row_count - row >= ManyRows<kFormat>::kMin) {
+        const std::uint32_t left = (row_count - row) / kRowsMax * kRowsMax;
+        const std::uint32_t count = left < ManyRows<kFormat>::kMax ? left : ManyRows<kFormat>::kMax;
+        ManyRows<kFormat>::matmul(tile_data, weights.block_count, rows, row, count,
+                                  out + row * out_stride + tile * kTile, out_stride);
+        row += count;
+      }
+    }
+    for (; row < row_count; row += kRowsMax) {
       const std::uint32_t count = row_count - row < kRowsMax ? row_count - row : kRowsMax;
-      kOneTile<kFormat>[count](weights.data + tile * tile_bytes, tile_bytes, weights.block_count, rows, row,
+      kOneTile<kFormat>[count](tile_data, tile_bytes, weights.block_count, rows, row,
                                out + row * out_stride + tile * kTile, out_stride);
     }
   }

@@ -130,9 +130,13 @@ KernelCase product_case(const ProductSizes& sizes, Numbers weight_numbers, Numbe
   return {text, multiply_adds, call};
 }
 
+// All around those that sets take at once, up to 32.
+constexpr std::uint32_t kRowCounts[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                        16, 17, 20, 23, 31, 32, 33, 36, 47, 48, 49, 64, 67};
+
 void add_products(CaseSink& sink) {
   for (const FormatTraits& format : kernels::kWeightFormats) {
-    for (std::uint32_t row_count = 1; row_count <= 17; ++row_count) {
+    for (const std::uint32_t row_count : kRowCounts) {
       for (std::uint32_t tile_count = 1; tile_count <= 6; ++tile_count) {
         for (const std::uint32_t block_count : {1, 2, 3, 6}) {
           sink.add([&](Random& random) {

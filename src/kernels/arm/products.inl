@@ -13,6 +13,10 @@ namespace tacit::kernels {
 namespace {
 
 constexpr std::uint32_t kRowsMax = 4;  // rows that share the weights in registers
+template <WeightFormat>
+struct ManyRows {
+  static constexpr bool kApart = false;  // weights are multiplied as they are, for any number of rows
+};
 constexpr std::uint32_t kQuads = kTile / 4;
 constexpr std::uint32_t kQuadsAtOnce = 2;  // with the sums and activations of kRowsMax rows these fill the registers
 constexpr std::uint32_t kStepBytes = 64;   // from a step of four outputs to the next

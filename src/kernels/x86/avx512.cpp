@@ -26,6 +26,10 @@ namespace {
 
 constexpr std::uint32_t kGroups = kBlock / 4;  // of four inputs, which one dpbusd multiplies and adds
 constexpr std::uint32_t kRowsMax = 8;          // rows that share the weights in registers
+template <WeightFormat>
+struct ManyRows {
+  static constexpr bool kApart = false;  // weights are multiplied as they are, for any number of rows
+};
 
 TACIT_INLINE __m512i broadcast4(const void* source) { return _mm512_set1_epi32(load_as<std::int32_t>(source)); }
 
