@@ -68,6 +68,10 @@ inline __m512i add_epi32(__m512i a, __m512i b) {
   const Lanes<std::uint32_t, __m512i> x(a), y(b);
   return each<std::uint32_t, __m512i>([&](std::size_t i) { return x.lane[i] + y.lane[i]; });
 }
+inline __m512i sub_epi32(__m512i a, __m512i b) {
+  const Lanes<std::uint32_t, __m512i> x(a), y(b);
+  return each<std::uint32_t, __m512i>([&](std::size_t i) { return x.lane[i] - y.lane[i]; });
+}
 inline __m512i and_si512(__m512i a, __m512i b) {
   const Lanes<std::uint64_t, __m512i> x(a), y(b);
   return each<std::uint64_t, __m512i>([&](std::size_t i) { return x.lane[i] & y.lane[i]; });
@@ -155,7 +159,9 @@ inline __m512i dpwssd_epi32(__m512i sum, __m512i a, __m512i b) {
 #define _mm512_slli_epi32 tacit::emulation::slli_epi32
 #define _mm512_srli_epi16 tacit::emulation::srli_epi16
 #define _mm512_storeu_ps tacit::emulation::storeu_ps
+#define _mm512_sub_epi32 tacit::emulation::sub_epi32
 #define _mm512_ternarylogic_epi32 tacit::emulation::ternarylogic_epi32
+#define TACIT_EMULATED_AVX512
 #define kAvx512Kernels kEmulatedAvx512Kernels
 
 #include "kernels/x86/avx512.cpp"

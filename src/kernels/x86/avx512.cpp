@@ -33,6 +33,27 @@ struct ManyRows {
 
 TACIT_INLINE __m512i broadcast4(const void* source) { return _mm512_set1_epi32(load_as<std::int32_t>(source)); }
 
+// dot += products of weights and the activations at x, four of int8 or two of int16 for each of sixteen outputs. One
+// instruction with its load, which GCC does not make of intrinsics: it would load the activations by another one first.
+#ifdef TACIT_EMULATED_AVX512  // tests/emulation/
+TACIT_INLINE void add_products(__m512i& dot, __m512i weights, const std::int8_t* x) {
+  dot = _mm512_dpbusd_epi32(dot, weights, broadcast4(x));
+}
+TACIT_INLINE void add_products(__m512i& dot, __m512i weights, const std::int16_t* x) {
+  dot = _mm512_dpwssd_epi32(dot, weights, broadcast4(x));
+}
+#else
+struct FourBytes {
+  std::int8_t bytes[4];
+};
+TACIT_INLINE void add_products(__m512i& dot, __m512i weights, const std::int8_t* x) {  // the weights are unsigned
+  __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(dot) : "v"(weights), "m"(*reinterpret_cast<const FourBytes*>(x)));
+}
+TACIT_INLINE void add_products(__m512i& dot, __m512i weights, const std::int16_t* x) {
+  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(dot) : "v"(weights), "m"(*reinterpret_cast<const FourBytes*>(x)));
+}
+#endif
+
 TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
   store_as(q, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[0])));
   store_as(q + 16, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[1])));
@@ -113,18 +134,43 @@ TACIT_INLINE __m512 accumulate(__m512 acc, __m512i dot, __m512 scale_w, float sc
   return _mm512_add_ps(acc, _mm512_mul_ps(_mm512_cvtepi32_ps(dot), scale));
 }
 
-// kRows rows by kTiles tiles, tile_bytes apart. The unsigned weights are too large by the offset; each block's sum of
-// activations takes that off again. With few rows several tiles go side by side, since the products of one block of one
-// row wait for each other.
+// The products of a tile block, whose scales and minimums are `factors`, and a block of a row. The unsigned weights are too
+// large by the offset; the block's sum of activations takes that off again.
+template <WeightFormat kFormat>
+TACIT_INLINE void add_block(const __m512i* weights, const std::uint8_t* factors, const QuantizedRows& rows,
+                            std::size_t block, __m512& acc) {
+  constexpr std::uint32_t kParts = traits(kFormat).part_count;
+  std::int32_t sums[2] = {rows.sums[block]};
+  if constexpr (kParts == 2) split_sum(rows.narrow + block * kBlock, sums);
+  const float scale_x = rows.scales[block];
+#pragma GCC unroll 2
+  for (std::uint32_t part = 0; part < kParts; ++part) {
+    __m512i dot = _mm512_setzero_si512();
+#pragma GCC unroll 8
+    for (std::uint32_t g = part * kGroups / kParts; g < (part + 1) * kGroups / kParts; ++g) {
+      add_products(dot, weights[g], rows.narrow + block * kBlock + 4 * g);
+    }
+    if constexpr (traits(kFormat).offset != 0) {
+      constexpr int kOffsetBits = __builtin_ctz(traits(kFormat).offset);
+      dot = _mm512_sub_epi32(dot, _mm512_slli_epi32(_mm512_set1_epi32(sums[part]), kOffsetBits));
+    }
+    acc = accumulate(acc, dot, _mm512_load_ps(factors + part * kScaleBytes), scale_x);
+    if constexpr (traits(kFormat).has_minimum) {
+      const __m512 minimum = _mm512_load_ps(factors + (kParts + part) * kScaleBytes);
+      acc = accumulate(acc, _mm512_set1_epi32(sums[part]), minimum, scale_x);
+    }
+  }
+}
+
+// kRows rows by kTiles tiles, tile_bytes apart. With few rows several tiles go side by side, since the products of one block
+// of one row wait for each other.
 template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
 void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
                    const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
-  constexpr std::uint32_t kParts = traits(kFormat).part_count;
   __m512 acc[kTiles][kRows];
   for (std::uint32_t t = 0; t < kTiles; ++t) {
     for (std::uint32_t r = 0; r < kRows; ++r) acc[t][r] = _mm512_setzero_ps();
   }
-  const std::size_t first_block = first_row * block_count;
   for (std::uint32_t b = 0; b < block_count; ++b, tile_data += tile_block_bytes(kFormat)) {
 #pragma GCC unroll 4
     for (std::uint32_t t = 0; t < kTiles; ++t) {
@@ -132,26 +178,11 @@ void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::u
       prefetch_ahead<tile_block_bytes(kFormat)>(tile_block);
       __m512i weights[kGroups];
       load_weights<kFormat>(tile_block, weights);
-      const std::uint8_t* factors = tile_block + value_bytes(kFormat);
+      std::size_t block = first_row * block_count + b;
 #pragma GCC unroll 8
-      for (std::uint32_t r = 0; r < kRows; ++r) {
-        const std::size_t block = first_block + static_cast<std::size_t>(r) * block_count + b;
-        std::int32_t sums[2] = {rows.sums[block]};
-        if constexpr (kParts == 2) split_sum(rows.narrow + block * kBlock, sums);
-#pragma GCC unroll 2
-        for (std::uint32_t part = 0; part < kParts; ++part) {
-          __m512i dot = _mm512_set1_epi32(-traits(kFormat).offset * sums[part]);
-#pragma GCC unroll 8
-          for (std::uint32_t g = part * kGroups / kParts; g < (part + 1) * kGroups / kParts; ++g) {
-            dot = _mm512_dpbusd_epi32(dot, weights[g], broadcast4(rows.narrow + block * kBlock + 4 * g));
-          }
-          const float scale_x = rows.scales[block];
-          acc[t][r] = accumulate(acc[t][r], dot, _mm512_load_ps(factors + part * kScaleBytes), scale_x);
-          if constexpr (traits(kFormat).has_minimum) {
-            const __m512 minimum = _mm512_load_ps(factors + (kParts + part) * kScaleBytes);
-            acc[t][r] = accumulate(acc[t][r], _mm512_set1_epi32(sums[part]), minimum, scale_x);
-          }
-        }
+      for (std::uint32_t r = 0; r < kRows; ++r, block += block_count) {
+        __asm__("" : "+r"(block));  // else each row has an index of its own, more than there are registers for
+        add_block<kFormat>(weights, tile_block + value_bytes(kFormat), rows, block, acc[t][r]);
       }
     }
   }
@@ -174,7 +205,7 @@ void matmul_wide(const std::uint8_t* tile_data, std::uint32_t block_count, const
       const __m512i weights = _mm512_load_si512(tile_data + 64 * pair);
       for (std::uint32_t r = 0; r < kRows; ++r) {
         const std::size_t block = first_block + static_cast<std::size_t>(r) * block_count + b;
-        dot[r] = _mm512_dpwssd_epi32(dot[r], weights, broadcast4(rows.wide + block * kBlock + 2 * pair));
+        add_products(dot[r], weights, rows.wide + block * kBlock + 2 * pair);
       }
     }
     const __m512 scale_w = _mm512_load_ps(tile_data + value_bytes(kFormat));
