@@ -15,6 +15,9 @@ namespace tacit {
 namespace {
 
 constexpr std::size_t kGroupBytes = limits::kBlockBytesMax;  // a group can become a single block
+// Nothing is learnt from segment to segment, so that a block of records only says how many of them share the lanes: with
+// fewer more of the lanes have none left at its end (docs/decisions/0016).
+constexpr std::size_t kRecordBlockBytesMin = std::size_t{4} << 20;
 
 class Compressor {
  public:
@@ -129,11 +132,12 @@ class Compressor {
   }
 
   [[nodiscard]] std::vector<BlockPlan> plan_records(std::span<const Stretch> stretches) const {
+    const std::size_t bytes_max = std::max(options_.block_bytes, kRecordBlockBytesMin);
     std::vector<BlockPlan> plans;
     for (std::size_t begin = 0, end = 0; begin < stretches.size(); begin = end) {
       BlockPlan plan;
       while (end < stretches.size() && end - begin < limits::kSegmentsMax &&
-             (end == begin || plan.bytes + stretches[end].bytes <= options_.block_bytes)) {
+             (end == begin || plan.bytes + stretches[end].bytes <= bytes_max)) {
         plan.bytes += stretches[end++].bytes;
       }
       plan.stretches = stretches.subspan(begin, end - begin);
