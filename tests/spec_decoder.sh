@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The decoder that was written from spec/ alone, in another language, gives back what tacit stored: model segments
 # longer than the window, text that repeats itself, bytes that are no text, the fallbacks, drawn text with and without a
-# stated sampler, and the archives of archives/ (contract 1, several lanes); and its logits are those of tacit for the
+# stated sampler, records, and the archives of archives/ (contract 1, several lanes); and its logits are those of tacit for the
 # tensor types of the conformance kit, where that is in TACIT_SHARED. Usage: spec_decoder.sh TACIT PYTHON_DECODER
 set -eu
 tacit=$1
@@ -42,9 +42,9 @@ for case in "text --window 32" "again" "random" "repeated" "empty" "drawn" "draw
 done
 
 model=$(sha256sum "$here/../models/tacit-small-q8_0.gguf" | cut -d ' ' -f 1)
-for name in contract-1 contract-2 contract-2-sampler; do
+for name in contract-1 contract-2 contract-2-sampler contract-2-records; do
   archive=$here/archives/$name.tct
-  test "contract-$(contract "$archive")" = "${name%-sampler}"
+  test "contract-$(contract "$archive")" = "$(echo "$name" | cut -d - -f 1,2)"
   if test "$(od -An -v -tx1 -j17 -N32 "$archive" | tr -d ' \n')" != "$model"; then
     echo "left out $archive: it names another model"
     continue
