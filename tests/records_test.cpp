@@ -247,6 +247,30 @@ TEST_P(Apartness, TheObserverSeesAllSymbolsAndMayStopTheWork) {
   }
 }
 
+TEST_P(Apartness, StripsWithoutSymbolsTakeNoLane) {
+  const auto model = builtin_model_outline().value();
+  const std::vector<TokenId> text = model->tokenizer->encode(as_bytes(some_records(3, 7)));
+  const std::vector<std::span<const TokenId>> strips = {{}, text, {}};
+  for (const std::uint32_t threads : {1u, 2u, 8u}) {  // side by side, and one after another
+    ThreadPool pool(threads);
+    ASSERT_TRUE(model->prepare(pool).ok());
+    const CodingContext context{model->model, *model->tokenizer, *kernels::find_kernels(""), pool, 64, GetParam(), std::nullopt};
+    Apart apart(context, 4);
+    CodingState last;
+    const auto codes = apart.encode(strips, [&](const CodingState& state) {
+      last = state;
+      return Status();
+    });
+    ASSERT_TRUE(codes.ok());
+    EXPECT_EQ(last.share_done, 1.0);
+    EXPECT_TRUE(codes.value()[0].empty() && codes.value()[2].empty());
+    const std::vector<CodedStrip> coded = {{{}, 0}, {codes.value()[1], text.size()}, {{}, 0}};
+    const auto decoded = apart.decode(coded, [](const CodingState&) { return Status(); });
+    ASSERT_TRUE(decoded.ok()) << decoded.error().message;
+    EXPECT_EQ(decoded.value()[1], text);
+  }
+}
+
 // ---- What is refused ----
 
 TEST(Records, ThatAreNotThereAreRefused) {

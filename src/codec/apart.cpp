@@ -18,8 +18,6 @@ namespace {
 
 // Rows that the model reads at once, where its lanes have as many: enough for weights to be read seldom.
 constexpr std::size_t kRowsAtOnce = 256;
-// Rows whose logits are found at once.
-constexpr std::size_t kLogitRows = 16;
 // Symbols that each thread codes between two looks of the observer: each look is a wait for the slowest.
 constexpr std::uint64_t kSymbolsBetweenLooks = 2048;
 
@@ -205,7 +203,8 @@ Status Apart::run(std::vector<Port>& ports, const CodingObserver& observer) {
   std::uint64_t longest = 0;
   for (const Port& port : ports) longest = std::max(longest, port.symbol_count());
   const std::size_t thread_count = context_.pool.thread_count();
-  const std::size_t lane_count = std::min<std::size_t>(std::max<std::size_t>(lane_count_, thread_count), ports.size());
+  const std::size_t lane_count = std::min<std::size_t>({std::max<std::size_t>(lane_count_, thread_count), ports.size(),
+                                                        LaneCaches::lanes_max(context_.model.config, context_.window)});
   TACIT_ASSIGN(const std::span<LaneCache> caches, caches_.reserve(lane_count, longest, Port::kExcess));
   if (context_.traces != nullptr) context_.traces->assign(ports.size(), {});
   StripQueue<Port> queue(all);
@@ -236,7 +235,7 @@ Status Apart::one_by_one(std::span<const std::uint64_t> symbol_counts, const Cod
   LaneTraces traces;
   CodingState done;
   for (std::size_t strip = 0; strip < symbol_counts.size(); ++strip) {
-    CodingState all;
+    CodingState all = done;
     TACIT_TRY(work(strip, [&](const CodingState& state) {
       all.symbols_done = done.symbols_done + state.symbols_done;
       all.code_bytes = done.code_bytes + state.code_bytes;

@@ -2,10 +2,13 @@
 // The caches of the lanes that are coded side by side, kept from block to block.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "model/cache.h"
 
@@ -22,6 +25,11 @@ class LaneCaches {
   // Memory of one lane.
   static std::uint64_t lane_bytes(const Config& config, std::uint32_t window) {
     return LaneCache::bytes_needed(config, window, kChunkMax);
+  }
+
+  // Lanes of that window that limits::kCacheBytesMax has room for; 1 at least, whether it has or not.
+  static std::size_t lanes_max(const Config& config, std::uint32_t window) {
+    return std::max<std::uint64_t>(limits::kCacheBytesMax / lane_bytes(config, window), 1);
   }
 
   // Of lanes of up to `step_count` positions: a text shorter than the window needs less than one of the window. Errors:

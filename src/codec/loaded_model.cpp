@@ -113,7 +113,7 @@ Status LoadedModel::require_tokenizer() const {
 std::uint32_t LoadedModel::default_lane_count(std::uint32_t window) const {
   const std::uint64_t lane_bytes = LaneCaches::lane_bytes(model.config, window);
   const std::uint64_t count = std::clamp(file_bytes / lane_bytes, kDefaultLanesMin, kDefaultLanesMax);
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(limits::kCacheBytesMax / lane_bytes, 1, count));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(LaneCaches::lanes_max(model.config, window), count));
 }
 
 }  // namespace tacit

@@ -18,8 +18,6 @@ namespace {
 constexpr std::uint32_t kChunkOfFewLanes = LaneCaches::kChunkMax;
 constexpr std::uint32_t kChunkOfManyLanes = 16;
 constexpr std::size_t kManyLanes = 4;
-// Rows whose logits are found at once: enough for the output matrix to be read seldom where lanes are few.
-constexpr std::size_t kLogitRows = 16;
 // A draft and the step before it are read at once, into the room that lanes' caches have for a chunk.
 constexpr std::size_t kDraftMax = kLogitRows - 1;
 static_assert(kDraftMax < LaneCaches::kChunkMax);

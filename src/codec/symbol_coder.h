@@ -14,6 +14,9 @@
 
 namespace tacit {
 
+// Rows whose logits are found at once: enough for the output matrix to be read seldom where lanes are few.
+inline constexpr std::size_t kLogitRows = 16;
+
 class SymbolCoder {
  public:
   explicit SymbolCoder(const CodingContext& context)
