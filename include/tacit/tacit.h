@@ -180,7 +180,8 @@ typedef struct tacit_options {
   uint32_t threads;         /* 0: one per processor of this process */
   const char *kernel_set;   /* NULL: the fastest here; else "reference", "avx2", "avx512", "neon", "dotprod" */
   uint32_t window;          /* in the archive. Tokens of context; 0: the model's default */
-  uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to 256; 0: the model's default */
+  uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to 256; 0: the model's default.
+                               With records only how many segments are coded side by side, and not in the archive */
   int skip_verification;    /* nonzero: do not decode what was encoded */
   int overwrite;            /* nonzero: an existing output file is replaced */
   tacit_progress_function progress; /* may be NULL */

@@ -62,6 +62,9 @@ struct Block {
   std::uint64_t original_bytes = 0;
   std::uint64_t content_hash = 0;  // XXH3-64 of the original bytes
   std::vector<Segment> segments;
+
+  // Whether a segment does not go on from the one before: a space prefix is dropped there (spec/archive.md, section 5).
+  [[nodiscard]] bool opens_text(std::size_t segment) const { return has_records || segment == 0; }
 };
 
 // One line of the index.

@@ -13,8 +13,8 @@ namespace tacit::archive {
 // Whether the bytes start as an archive does.
 bool begins_as_archive(ByteSpan bytes);
 
-// Parses one serialised block that fills `bytes` exactly. `has_records`: the header's. Errors: kDamaged, naming offset (within the block), field,
-// found and expected. Payloads are views into `bytes`.
+// Parses one serialised block that fills `bytes` exactly. `has_records`: the header's. Errors: kDamaged, naming offset
+// (within the block), field, found and expected. Payloads are views into `bytes`.
 Result<Block> parse_block(ByteSpan bytes, bool has_records = false);
 
 // An archive in memory; the bytes must outlive the object.

@@ -6,9 +6,7 @@
 #include <memory>
 #include <numeric>
 #include <optional>
-#include <string>
 
-#include "base/limits.h"
 #include "codec/port.h"
 #include "codec/symbol_coder.h"
 #include "model/forward.h"
@@ -57,7 +55,7 @@ class Crew {
         coder_(context),
         logits_stride_(SymbolCoder::logits_stride(context.model.config.vocabulary_size)),
         logits_(kLogitRows * logits_stride_) {
-    for (LaneCache& cache : caches) lanes_.emplace_back(Lane{&cache, 0, 0, 0, {}});
+    for (LaneCache& cache : caches) lanes_.emplace_back(Lane{&cache, 0, 0, {}});
     free_lanes_ = lanes_.size();
   }
 
@@ -81,8 +79,7 @@ class Crew {
   struct Lane {
     LaneCache* cache;
     std::size_t strip;
-    std::uint64_t step;      // that comes next
-    std::uint64_t read_end;  // the model has read the steps before this one
+    std::uint64_t step;  // that comes next
     std::unique_ptr<AdaptivePredictor> predictor;  // null where there is none
   };
   struct ReadRow {
@@ -98,7 +95,7 @@ class Crew {
       if (!strip.has_value()) return;
       Lane& lane = lanes_[lanes_.size() - free_lanes_];
       lane.strip = *strip;
-      lane.step = lane.read_end = 0;
+      lane.step = 0;
       if (context_.adaptive) {
         const std::uint64_t symbol_count = ports_[*strip].symbol_count();
         lane.predictor = std::make_unique<AdaptivePredictor>(
@@ -118,18 +115,13 @@ class Crew {
     read_rows_.clear();
     for (Lane& lane : busy_lanes()) {
       const Port& port = ports_[lane.strip];
-      lane.read_end = std::min(lane.step + chunk, port.symbol_count());
-      for (std::uint64_t step = lane.step; step < lane.read_end; ++step) {
-        rows_.push_back({lane.cache, static_cast<std::uint32_t>(step), input_token(port, step)});
+      const std::uint64_t end = std::min(lane.step + chunk, port.symbol_count());
+      for (std::uint64_t step = lane.step; step < end; ++step) {
+        rows_.push_back({lane.cache, static_cast<std::uint32_t>(step), input_token(context_.tokenizer, port, step)});
         read_rows_.push_back({&lane, step});
       }
     }
     forward_.run(rows_);
-  }
-
-  // What the model reads at `step`: the symbol before it.
-  [[nodiscard]] TokenId input_token(const Port& port, std::uint64_t step) const {
-    return step == 0 ? context_.tokenizer.context_start_token() : context_.tokenizer.model_token(port.symbols[step - 1]);
   }
 
   // The symbols of the steps that were read.
@@ -185,11 +177,11 @@ std::uint64_t sum_of_symbols(std::span<const Port> ports) {
 }
 
 template <class Port>
-CodingState state_of(std::span<const Port> ports, std::uint64_t symbols_done) {
+CodingState state_of(std::span<const Port> ports, std::uint64_t symbols_done, std::uint64_t symbol_count) {
   CodingState state;
   state.symbols_done = symbols_done;
   for (const Port& port : ports) state.code_bytes += port.code_bytes();
-  state.share_done = static_cast<double>(symbols_done) / static_cast<double>(sum_of_symbols(ports));
+  state.share_done = static_cast<double>(symbols_done) / static_cast<double>(symbol_count);
   return state;
 }
 
@@ -223,7 +215,7 @@ Status Apart::run(std::vector<Port>& ports, const CodingObserver& observer) {
       TACIT_TRY(crew->status());
       done += crew->symbols_done();
     }
-    TACIT_TRY(observer(state_of(all, done)));
+    TACIT_TRY(observer(state_of(all, done, symbol_count)));
   }
   return {};
 }

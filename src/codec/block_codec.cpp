@@ -106,12 +106,7 @@ Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const CodingObserver& ob
   // A decoder has no lanes for strips that the model does not store, so the others must not have learnt from them.
   if (any && context_.adaptive) TACIT_TRY(encode_strips(strips, observer));
 
-  EncodedBlock result = finish_block(bytes, strips, false);
-  if (const std::optional<Fallback> fallback = better_fallback(bytes, result.serialized.size()); fallback.has_value()) {
-    EncodedBlock alternative = encode_fallback(bytes, *fallback, std::nullopt);
-    if (alternative.serialized.size() < result.serialized.size()) return alternative;
-  }
-  return result;
+  return finish_block(bytes, strips, std::nullopt);
 }
 
 // A block that is one zstd or brotli stream decodes in a moment, so that it stands in for its segments where it is smaller.
@@ -141,20 +136,17 @@ Result<EncodedBlock> BlockCodec::encode_records(ByteSpan bytes, std::span<const 
     strips[i].code = std::move(codes.value()[i]);
     strips[i].fallback = better_fallback(strips[i].bytes, strips[i].code.size());
   }
-  EncodedBlock result = finish_block(bytes, strips, true);
-  if (const std::optional<Fallback> fallback = better_fallback(bytes, result.serialized.size()); fallback.has_value()) {
-    EncodedBlock alternative = encode_fallback(bytes, *fallback, record_count);
-    if (alternative.serialized.size() < result.serialized.size()) return alternative;
-  }
-  return result;
+  return finish_block(bytes, strips, record_count);
 }
 
-// The block of strips that have been coded.
-EncodedBlock BlockCodec::finish_block(ByteSpan bytes, std::span<const Strip> strips, bool has_records) {
+// The block of strips that have been coded, or that of a fallback for all of them where it is smaller.
+EncodedBlock BlockCodec::finish_block(ByteSpan bytes, std::span<const Strip> strips,
+                                      std::optional<std::uint64_t> record_count) {
   EncodedBlock result;
   result.original_bytes = bytes.size();
+  result.record_count = record_count.value_or(0);
   archive::Block block;
-  block.has_records = has_records;
+  block.has_records = record_count.has_value();
   block.original_bytes = bytes.size();
   block.content_hash = xxh3_64(bytes);
   for (const Strip& strip : strips) {
@@ -171,10 +163,13 @@ EncodedBlock BlockCodec::finish_block(ByteSpan bytes, std::span<const Strip> str
       segment.payload = strip.code;
       result.model_token_count += strip.symbols.size();
     }
-    result.record_count += strip.record_count;
     block.segments.push_back(segment);
   }
   result.serialized = archive::serialize_block(block);
+  if (const std::optional<Fallback> fallback = better_fallback(bytes, result.serialized.size()); fallback.has_value()) {
+    EncodedBlock alternative = encode_fallback(bytes, *fallback, record_count);
+    if (alternative.serialized.size() < result.serialized.size()) return alternative;
+  }
   return result;
 }
 
@@ -253,7 +248,7 @@ Result<ByteVector> BlockCodec::decode(const archive::Block& block, const CodingO
   }
   std::size_t strip = 0;
   TACIT_ASSIGN(const std::vector<ByteVector> texts, texts_of(block.segments, block.original_bytes, [&](std::size_t i) {
-                 return context_.tokenizer.decode(symbols[strip++], i == 0);
+                 return context_.tokenizer.decode(symbols[strip++], block.opens_text(i));
                }));
   return checked_block(block, texts);
 }
@@ -266,16 +261,19 @@ Result<std::vector<ByteVector>> BlockCodec::decode_segments(const archive::Block
     TACIT_ASSIGN(symbols, apart_.decode(strips, observer));
   }
   std::size_t strip = 0;
-  TACIT_ASSIGN(std::vector<ByteVector> texts, texts_of(segments, block.original_bytes, [&](std::size_t) {
-                 return context_.tokenizer.decode(symbols[strip++], true);
+  TACIT_ASSIGN(std::vector<ByteVector> texts, texts_of(segments, block.original_bytes, [&](std::size_t i) {
+                 return context_.tokenizer.decode(symbols[strip++], block.opens_text(first + i));
                }));
   TACIT_TRY(check_segments(segments, first, texts));
   return texts;
 }
 
 Result<ByteVector> decode_without_model(const archive::Block& block) {
+  if (block.has_records) {
+    TACIT_ASSIGN(const std::vector<ByteVector> texts, decode_segments_without_model(block, 0, block.segments.size()));
+    return checked_block(block, texts);
+  }
   TACIT_ASSIGN(const std::vector<ByteVector> texts, texts_of(block.segments, block.original_bytes, no_model));
-  if (block.has_records) TACIT_TRY(check_segments(block.segments, 0, texts));
   return checked_block(block, texts);
 }
 

@@ -59,7 +59,8 @@ class BlockCodec {
 
  private:
   Status encode_strips(std::span<Strip> strips, const CodingObserver& observer);
-  static EncodedBlock finish_block(ByteSpan bytes, std::span<const Strip> strips, bool has_records);
+  static EncodedBlock finish_block(ByteSpan bytes, std::span<const Strip> strips,
+                                   std::optional<std::uint64_t> record_count);
 
   CodingContext context_;
   std::uint32_t lane_max_;

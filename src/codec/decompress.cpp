@@ -11,9 +11,6 @@
 namespace tacit {
 namespace {
 
-// The lanes of an archive of records are the decoder's to choose.
-constexpr std::uint32_t kNoLanes = 1;
-
 class Decompressor {
  public:
   Decompressor(const archive::Reader& reader, const ModelFinder& find_model, const CodecOptions& options)
@@ -77,7 +74,7 @@ class Decompressor {
     const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool, header.window,
                                 header.contract == archive::kContractAdaptive, header.sampler,
                                 options_.trace ? &traces_ : nullptr};
-    codec_.emplace(context, header.has_records ? model->default_lane_count(header.window) : kNoLanes);
+    codec_.emplace(context, model->default_lane_count(header.window));
     return {};
   }
 
@@ -146,7 +143,7 @@ Status check_range(const archive::Reader& reader, std::uint64_t first, std::uint
   }
   if (first < end && end <= reader.record_count()) return {};
   const std::uint64_t count = reader.record_count();
-  return usage_error("record " + std::to_string(first < end ? std::max(first, end - 1) : first) + ": expected " +
+  return usage_error("record " + std::to_string(first < end ? end - 1 : first) + ": expected " +
                      (count == 0 ? "none, since the archive has no record" : "0 to " + std::to_string(count - 1)));
 }
 

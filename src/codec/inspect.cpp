@@ -17,7 +17,7 @@ class Inspector {
       const archive::Segment& segment = traced.block.segments[i];
       const ByteSpan rest = traced.bytes.subspan(offset_ - block_offset);
       if (segment.method == archive::Method::kModel) {
-        TACIT_TRY(receive_tokens(traced.traces, lane++, i == 0 || traced.block.has_records, rest));
+        TACIT_TRY(receive_tokens(traced.traces, lane++, traced.block.opens_text(i), rest));
       } else {
         TACIT_TRY(receive_stored(segment, rest));
       }

@@ -92,9 +92,8 @@ class LaneGroup {
 
   // What the model reads at `step`: the symbol before it, or the draft of that.
   [[nodiscard]] TokenId input_token(const Port& port, std::uint64_t step) const {
-    if (step == 0) return tokenizer_.context_start_token();
     const std::size_t known = port.symbols.size();
-    return tokenizer_.model_token(step <= known ? port.symbols[step - 1] : draft_[step - 1 - known]);
+    return step <= known ? tacit::input_token(tokenizer_, port, step) : tokenizer_.model_token(draft_[step - 1 - known]);
   }
 
   // Logits of steps from `first` on that the model has read, in the order in which they are coded.

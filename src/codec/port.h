@@ -71,4 +71,10 @@ struct DecodePort {
   }
 };
 
+// What the model reads at `step` of a lane that knows its symbols so far: the one before it.
+template <class Port>
+TokenId input_token(const Tokenizer& tokenizer, const Port& port, std::uint64_t step) {
+  return step == 0 ? tokenizer.context_start_token() : tokenizer.model_token(port.symbols[step - 1]);
+}
+
 }  // namespace tacit

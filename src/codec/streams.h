@@ -52,8 +52,7 @@ struct CodecOptions {
   bool adaptive = true;      // compression only, likewise: see CodingContext
   std::optional<SamplerSettings> sampler;  // compression only, likewise
   std::size_t block_bytes = std::size_t{1} << 20;  // compression only: original bytes of a block, at most 8 MiB
-  // Most strips of a block; with records, and there also in decompression, strips that are coded side by side.
-  std::uint32_t lane_max = 1;
+  std::uint32_t lane_max = 1;  // compression only: most strips of a block; with records, of those coded side by side
   // Compression only: each line is a record; segments of so many bytes, as far as whole records allow, decode alone.
   std::optional<std::size_t> record_segment_bytes;
   bool verify = true;
