@@ -74,6 +74,7 @@ Profile::Profile(const Kernels& set, std::span<const std::uint8_t* const> matric
   wrap<&Kernels::frequencies, Share::kFrequencies>();
   wrap<&Kernels::mix, Share::kFrequencies>();
   wrap<&Kernels::collect, Share::kFrequencies>();
+  wrap<&Kernels::top_two, Share::kFrequencies>();
   wrap<&Kernels::sum, Share::kFrequencies>();
 }
 

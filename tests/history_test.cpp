@@ -46,8 +46,9 @@ class Feed {
   [[nodiscard]] History::Buckets buckets(std::size_t lane) const { return history_.buckets_of(lane, steps_[lane]); }
   [[nodiscard]] Symbols found(std::size_t lane, std::size_t order) const {
     Symbols symbols;
-    history_.for_each_place(order, buckets(lane)[order], next(lane),
-                            [&](std::uint32_t symbol) { symbols.push_back(symbol); });
+    History::Places places;
+    history_.find(buckets(lane), history_.model_keys_of(lane, steps_[lane], kTop, kSecond), places);
+    history_.for_each_place(order, places, next(lane), [&](std::uint32_t symbol) { symbols.push_back(symbol); });
     return symbols;
   }
   // As found before the lane's next place was entered itself.
@@ -192,7 +193,10 @@ TEST(History, AMatchIsTheNewestPlaceThatEnoughSymbolsPrecede) {
 Symbols found_by_model(const History& history, std::size_t context, std::size_t lane, std::uint64_t step,
                        std::uint32_t first, std::uint32_t second) {
   Symbols symbols;
-  history.for_each_model_place(context, history.model_keys_of(lane, step, first, second)[context],
+  const History::ModelKeys keys = history.model_keys_of(lane, step, first, second);
+  History::Places places;
+  history.find(history.buckets_of(lane, step), keys, places);
+  history.for_each_model_place(context, places, keys[context],
                                [&](std::uint32_t symbol) { symbols.push_back(symbol); });
   return symbols;
 }

@@ -173,6 +173,23 @@ TEST_P(EveryKernelSet, CollectsWhatLiesBetweenItsBounds) {
   EXPECT_EQ(tokens, (std::vector<std::uint32_t>{0, 17, 63, 64, 99}));
 }
 
+TEST_P(EveryKernelSet, TheLowerOfEqualTokensComesFirst) {
+  std::vector<std::uint32_t> weights(100, 5);
+  const auto top_two = [&](std::uint32_t count) {
+    std::vector<std::uint32_t> tokens(2);
+    set().top_two(weights.data(), count, tokens.data());
+    return tokens;
+  };
+  EXPECT_EQ(top_two(100), (std::vector<std::uint32_t>{0, 1}));
+  weights[63] = 9;
+  EXPECT_EQ(top_two(100), (std::vector<std::uint32_t>{63, 0}));
+  weights[64] = 9;
+  weights[79] = 8;
+  EXPECT_EQ(top_two(100), (std::vector<std::uint32_t>{63, 64}));
+  EXPECT_EQ(top_two(64), (std::vector<std::uint32_t>{63, 0}));
+  EXPECT_EQ(top_two(1), (std::vector<std::uint32_t>{0, 0}));
+}
+
 TEST(Numeric, ExpIsCloseToTheRealOne) {
   for (float x = -86.9f; x < 88.0f; x += 0.0137f) {
     const double expected = std::exp(static_cast<double>(x));

@@ -57,7 +57,7 @@ inline constexpr std::uint64_t kModelFolderEntriesMax = 200'000;  // of all fold
 inline constexpr std::uint64_t kModelFilesMax = 10'000;
 inline constexpr std::uint64_t kFingerprintCacheBytesMax = 16 * 1024 * 1024;  // some 100 bytes a file
 
-// Symbols of a block that experts learn from: 44 bytes of history each.
+// Symbols of a block that experts learn from: 40 bytes of history each.
 inline constexpr std::uint64_t kHistorySymbolsMax = (1u << 23) + kSegmentsMax;  // a byte each, and space prefixes
 
 }  // namespace tacit::limits

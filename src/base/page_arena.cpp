@@ -9,11 +9,12 @@
 #include <new>
 #include <utility>
 
+#include "base/large_pages.h"
+
 namespace tacit {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
-constexpr std::size_t kLargePage = std::size_t{2} << 20;
 constexpr std::size_t kMappingMin = std::size_t{64} << 20;  // of addresses, not of memory
 
 std::size_t round_up(std::size_t size, std::size_t multiple) { return (size + multiple - 1) / multiple * multiple; }
@@ -44,9 +45,7 @@ std::span<std::uint8_t> PageArena::allocate(std::size_t size) {
     if (begin == MAP_FAILED) throw std::bad_alloc();
     mappings_.emplace_back(static_cast<std::uint8_t*>(begin), room);
     free_ = {static_cast<std::uint8_t*>(std::align(kLargePage, usable, begin, room)), usable};
-#if defined(MADV_HUGEPAGE)
-    ::madvise(free_.data(), free_.size(), MADV_HUGEPAGE);  // where it is refused, small pages do
-#endif
+    prefer_large_pages(free_.data(), free_.size());
   }
   const std::span<std::uint8_t> result = free_.first(size);
   free_ = free_.subspan(taken);

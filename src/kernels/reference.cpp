@@ -300,6 +300,18 @@ std::uint32_t collect(const std::uint32_t* weights, std::uint32_t count, std::ui
   return size;
 }
 
+void top_two(const std::uint32_t* weights, std::uint32_t count, std::uint32_t* tokens) {
+  tokens[0] = tokens[1] = 0;
+  for (std::uint32_t token = 1; token < count; ++token) {
+    if (weights[token] > weights[tokens[0]]) {
+      tokens[1] = tokens[0];
+      tokens[0] = token;
+    } else if (tokens[1] == tokens[0] || weights[token] > weights[tokens[1]]) {
+      tokens[1] = token;
+    }
+  }
+}
+
 std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {
   std::uint64_t total = 0;
   for (std::uint32_t i = 0; i < count; ++i) total += frequencies[i];

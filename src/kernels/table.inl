@@ -7,7 +7,7 @@ namespace {
 constexpr Kernels table_of_this_set(const char* name) {
   return {name,   quantize_narrow, quantize_wide, quantize_values, matmul,        rms_norm, layer_norm,
           swiglu, geglu,           gelu,          soft_cap,        add,           rotate_pairs,
-          rotate_halves,           attend,        frequencies,     mix,           collect,  sum};
+          rotate_halves,           attend,        frequencies,     mix,           collect,  top_two, sum};
 }
 
 }  // namespace

@@ -66,6 +66,7 @@ constexpr Ints kIota = numbers(kLaneNumbers<kLanes>);
 
 constexpr auto plus = [](auto a, auto b) { return a + b; };
 constexpr auto larger = [](auto a, auto b) { return a > b ? a : b; };
+constexpr auto smaller = [](auto a, auto b) { return a < b ? a : b; };
 
 // The lanes of a vector of any type folded to one, halving the distance: ...-8-4-2-1.
 template <class V, class Combine, int kDistance = sizeof(V) / sizeof(V{}[0]) / 2>
@@ -86,19 +87,53 @@ TACIT_INLINE float fold_virtual(Floats* lanes) {
   return fold(lanes[0], plus);
 }
 
-// numeric::exp, lane by lane.
+// numeric::exp of kCount vectors between kExpMin and kExpMax, times 2^doublings, lane by lane. NaN gives NaN. Each step
+// is taken for all vectors before the next one: one exponential is a chain of some twenty instructions, each of which waits
+// for the one before it, and a processor does not look far enough ahead to begin many of them.
+template <std::uint32_t kCount>
+TACIT_INLINE void exp_in_range(Floats* x, std::int32_t doublings) {
+  Floats shifted[kCount];
+  Floats r[kCount];
+  Floats q[kCount];
+  for (std::uint32_t v = 0; v < kCount; ++v) shifted[v] = x[v] * numeric::kLog2E + numeric::kRoundMagic;
+  for (std::uint32_t v = 0; v < kCount; ++v) {
+    const Floats n = shifted[v] - numeric::kRoundMagic;
+    r[v] = (x[v] - n * numeric::kLn2High) - n * numeric::kLn2Low;
+  }
+  for (std::uint32_t v = 0; v < kCount; ++v) q[v] = numeric::kExpC4 * r[v] + numeric::kExpC3;
+  for (std::uint32_t v = 0; v < kCount; ++v) q[v] = q[v] * r[v] + numeric::kExpC2;
+  for (std::uint32_t v = 0; v < kCount; ++v) q[v] = q[v] * r[v] + numeric::kExpC1;
+  for (std::uint32_t v = 0; v < kCount; ++v) q[v] = q[v] * r[v] + numeric::kExpC0;
+  for (std::uint32_t v = 0; v < kCount; ++v) q[v] = (q[v] * (r[v] * r[v]) + r[v]) + 1.0f;
+  for (std::uint32_t v = 0; v < kCount; ++v) {
+    const Ints exponent = bits_of(shifted[v]) - (numeric::kRoundMagicBits - 127 - doublings);
+    x[v] = q[v] * floats_of(exponent << 23);
+  }
+}
+// numeric::exp of kCount vectors.
+template <std::uint32_t kCount>
+TACIT_INLINE void exp_vectors(Floats* x) {
+  Floats exponentials[kCount];
+  for (std::uint32_t v = 0; v < kCount; ++v) {
+    exponentials[v] = x[v] > numeric::kExpMax ? splat(numeric::kExpMax) : x[v];
+  }
+  exp_in_range<kCount>(exponentials, 0);
+  for (std::uint32_t v = 0; v < kCount; ++v) {
+    const Floats outside = x[v] == x[v] ? Floats{} : x[v];
+    x[v] = x[v] >= numeric::kExpMin ? exponentials[v] : outside;  // the comparison is false for NaN
+  }
+}
+// The same where no lane is above kExpMax.
+template <std::uint32_t kCount>
+TACIT_INLINE void exp_below_max(Floats* x) {
+  Ints too_small[kCount];
+  for (std::uint32_t v = 0; v < kCount; ++v) too_small[v] = x[v] < numeric::kExpMin;  // false for NaN
+  exp_in_range<kCount>(x, 0);
+  for (std::uint32_t v = 0; v < kCount; ++v) x[v] = floats_of(bits_of(x[v]) & ~too_small[v]);
+}
 TACIT_INLINE Floats exp_lanes(Floats x) {
-  const Ints in_range = x >= numeric::kExpMin;  // false for NaN
-  const Floats outside = x == x ? Floats{} : x;
-  x = x > numeric::kExpMax ? splat(numeric::kExpMax) : x;
-  const Floats shifted = x * numeric::kLog2E + numeric::kRoundMagic;
-  const Floats n = shifted - numeric::kRoundMagic;
-  const Floats r = (x - n * numeric::kLn2High) - n * numeric::kLn2Low;
-  const Floats q = (((numeric::kExpC4 * r + numeric::kExpC3) * r + numeric::kExpC2) * r + numeric::kExpC1) * r +
-                   numeric::kExpC0;
-  const Floats mantissa = (q * (r * r) + r) + 1.0f;
-  const Ints exponent = bits_of(shifted) - numeric::kRoundMagicBits;
-  return in_range ? mantissa * floats_of((exponent + 127) << 23) : outside;
+  exp_vectors<1>(&x);
+  return x;
 }
 
 TACIT_INLINE Ints magnitudes(Floats x) { return bits_of(x) & 0x7fffffff; }
@@ -225,9 +260,14 @@ void layer_norm(const float* x, const float* weight, const float* bias, std::uin
 }
 
 void swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
-  for (std::uint32_t i = 0; i < count; i += kLanes) {
-    const Floats g = load(gate + i);
-    store_as(out + i, (g / (1.0f + exp_lanes(-g))) * load(up + i));
+  for (std::uint32_t i = 0; i < count; i += kBlock) {
+    Floats e[kBlockVectors];
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) e[v] = -load(gate + i + v * kLanes);
+    exp_vectors<kBlockVectors>(e);
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+      const std::uint32_t at = i + v * kLanes;
+      store_as(out + at, (load(gate + at) / (1.0f + e[v])) * load(up + at));
+    }
   }
 }
 
@@ -310,91 +350,138 @@ TACIT_INLINE Ints inside(SlotSpan span, std::uint32_t first) {
 // Queries that share the values in registers.
 constexpr std::uint32_t kQueriesMax = 4;
 
-// What is added up for some queries.
+// Blocks of slots that are weighed, quantised and multiplied one after another, each step for all of them before the next
+// one: within a block every step waits for the one before it.
+constexpr std::uint32_t kBlocksAtOnce = 4;
+struct AttendedBlock {
+  std::uint32_t block;
+  SlotSpan span;  // what of it is attended to is inside of this
+};
+struct AttendedBlocks {
+  AttendedBlock blocks[kBlocksAtOnce];
+  std::uint32_t count = 0;
+};
+
+// What is added up for kQueries queries.
 template <std::uint32_t kQueries>
 struct AttentionSums {
+  float maximum[kQueries];
   Floats weights[kQueries][kVirtual];
   float values[kQueries * kHeadDimMax];  // [query][padded_dim]
   std::uint32_t padded_dim;
 };
-
-// Adds the values of a block of slots, weighed by `weights`.
-template <std::uint32_t kQueries>
-TACIT_INLINE void add_values(const AttentionHead& head, std::uint32_t block, const Floats (*weights)[kBlockVectors],
-                             AttentionSums<kQueries>& sums) {
-  const std::uint32_t tile_count = sums.padded_dim / kTile;
-  const std::int8_t* values = head.values + static_cast<std::size_t>(block) * tile_count * kTile * kBlock;
-  constexpr std::uint32_t kGroupTiles = kValueGroup / kTile;
-  for (std::uint32_t first = 0; first < tile_count; first += kGroupTiles) {
-    const float* value_scales = head.value_scales + (first / kGroupTiles) * head.value_scale_stride + block * kBlock;
-    std::int16_t quantized[kQueries][kBlock];
-    float scales[kQueries];
-    bool is_zero = true;
-    for (std::uint32_t q = 0; q < kQueries; ++q) {
-      Floats scaled[kBlockVectors];
-      for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
-        scaled[v] = weights[q][v] == 0.0f ? Floats{} : weights[q][v] * load(value_scales + v * kLanes);
-      }
-      Ints numbers[kBlockVectors];
-      scales[q] = quantize_vectors(scaled, kAttentionMax, numbers);
-      store_wide(quantized[q], numbers);
-      is_zero = is_zero && scales[q] == 0.0f;
-    }
-    if (is_zero) continue;  // adds float(0) * 0 to every sum, which is never -0
-    const std::uint32_t tiles = tile_count - first < kGroupTiles ? tile_count - first : kGroupTiles;
-    add_value_dots<kQueries>(quantized, values + first * kTile * kBlock, tiles, scales, sums.values + first * kTile,
-                             sums.padded_dim);
-  }
-}
 
 TACIT_INLINE Floats load_scores(const AttentionHead& head, std::uint32_t query, std::uint32_t slot) {
   const std::size_t i = query * head.score_stride + slot;
   return load(head.scores + i) + load(head.residual_scores + i);
 }
 
-// What is subtracted from a query's scores before the exponential.
+// What is subtracted from a query's scores before the exponential. Several vectors look for it, since a comparison waits for
+// the one before it.
 TACIT_INLINE float largest_score(const AttentionHead& head, std::uint32_t query) {
   const std::size_t some_score = query * head.score_stride + head.spans[0].begin;
-  Floats largest = splat(head.scores[some_score] + head.residual_scores[some_score]);
+  Floats largest[kBlockVectors];
+  for (Floats& some : largest) some = splat(head.scores[some_score] + head.residual_scores[some_score]);
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
-    for (std::uint32_t s = head.spans[i].begin / kLanes * kLanes; s < head.spans[i].end; s += kLanes) {
-      const Floats scores = load_scores(head, query, s);
-      largest = (inside(head.spans[i], s) & (scores > largest)) ? scores : largest;
+    const SlotSpan span = head.spans[i];
+    for (std::uint32_t slot = span.begin / kBlock * kBlock; slot < span.end; slot += kBlock) {
+      const bool is_whole = slot >= span.begin && slot + kBlock <= span.end;
+      for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+        const Floats scores = load_scores(head, query, slot + v * kLanes);
+        largest[v] = is_whole ? larger(scores, largest[v])
+                              : ((inside(span, slot + v * kLanes) & (scores > largest[v])) ? scores : largest[v]);
+      }
     }
   }
-  const float maximum = fold(largest, larger) * head.scale;
+  for (std::uint32_t v = 1; v < kBlockVectors; ++v) largest[0] = larger(largest[v], largest[0]);
+  const float maximum = fold(largest[0], larger) * head.scale;
   return head.sinks != nullptr && head.sinks[query] > maximum ? head.sinks[query] : maximum;
+}
+
+// The weights of one block's slots.
+template <std::uint32_t kQueries>
+TACIT_INLINE void weigh_block(const AttentionHead& head, std::uint32_t first_query, AttendedBlock attended,
+                              AttentionSums<kQueries>& sums, Floats (*weights)[kBlockVectors]) {
+  const std::uint32_t slot = attended.block * kBlock;
+  for (std::uint32_t q = 0; q < kQueries; ++q) {
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+      weights[q][v] = load_scores(head, first_query + q, slot + v * kLanes) * head.scale - sums.maximum[q];
+    }
+  }
+  exp_below_max<kQueries * kBlockVectors>(weights[0]);
+  if (slot < attended.span.begin || slot + kBlock > attended.span.end) {
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+      const Ints is_inside = inside(attended.span, slot + v * kLanes);
+      for (std::uint32_t q = 0; q < kQueries; ++q) weights[q][v] = is_inside ? weights[q][v] : Floats{};
+    }
+  }
+  for (std::uint32_t q = 0; q < kQueries; ++q) {
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+      sums.weights[q][v % kVirtual] = sums.weights[q][v % kVirtual] + weights[q][v];
+    }
+  }
+}
+
+// Adds the blocks' values, weighed by their slots' weights.
+template <std::uint32_t kQueries>
+void add_blocks(const AttentionHead& head, std::uint32_t first_query, const AttendedBlocks& attended,
+                AttentionSums<kQueries>& sums) {
+  Floats weights[kBlocksAtOnce][kQueries][kBlockVectors];
+  for (std::uint32_t i = 0; i < attended.count; ++i) {
+    weigh_block<kQueries>(head, first_query, attended.blocks[i], sums, weights[i]);
+  }
+  const std::uint32_t tile_count = sums.padded_dim / kTile;
+  constexpr std::uint32_t kGroupTiles = kValueGroup / kTile;
+  for (std::uint32_t first = 0; first < tile_count; first += kGroupTiles) {
+    const float* value_scales = head.value_scales + (first / kGroupTiles) * head.value_scale_stride;
+    std::int16_t quantized[kBlocksAtOnce][kQueries][kBlock];
+    float scales[kBlocksAtOnce][kQueries];
+    for (std::uint32_t i = 0; i < attended.count; ++i) {
+      for (std::uint32_t q = 0; q < kQueries; ++q) {
+        Floats scaled[kBlockVectors];
+        for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
+          const Floats value_scale = load(value_scales + attended.blocks[i].block * kBlock + v * kLanes);
+          scaled[v] = weights[i][q][v] == 0.0f ? Floats{} : weights[i][q][v] * value_scale;
+        }
+        Ints numbers[kBlockVectors];
+        scales[i][q] = quantize_vectors(scaled, kAttentionMax, numbers);
+        store_wide(quantized[i][q], numbers);
+      }
+    }
+    const std::uint32_t tiles = tile_count - first < kGroupTiles ? tile_count - first : kGroupTiles;
+    for (std::uint32_t i = 0; i < attended.count; ++i) {
+      const std::size_t tile = std::size_t{attended.blocks[i].block} * tile_count + first;
+      add_value_dots<kQueries>(quantized[i], head.values + tile * kTile * kBlock, tiles, scales[i],
+                               sums.values + first * kTile, sums.padded_dim);
+    }
+  }
 }
 
 // kQueries queries from `first` on.
 template <std::uint32_t kQueries>
 void attend_queries(const AttentionHead& head, std::uint32_t first, float* out) {
-  float maximum[kQueries];
-  for (std::uint32_t q = 0; q < kQueries; ++q) maximum[q] = largest_score(head, first + q);
   AttentionSums<kQueries> sums;
   sums.padded_dim = round_up(head.value_dim, kTile);
-  for (auto& query : sums.weights) {
-    for (Floats& weights : query) weights = Floats{};
+  for (std::uint32_t q = 0; q < kQueries; ++q) {
+    sums.maximum[q] = largest_score(head, first + q);
+    for (Floats& weights : sums.weights[q]) weights = Floats{};
   }
   for (std::uint32_t d = 0; d < kQueries * sums.padded_dim; d += kLanes) store_as(sums.values + d, Floats{});
+  AttendedBlocks attended;
   for (std::uint32_t i = 0; i < head.span_count; ++i) {
     const SlotSpan span = head.spans[i];
     for (std::uint32_t block = span.begin / kBlock; block * kBlock < span.end; ++block) {
-      Floats weights[kQueries][kBlockVectors];
-      for (std::uint32_t q = 0; q < kQueries; ++q) {
-        for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
-          const std::uint32_t slot = block * kBlock + v * kLanes;
-          const Floats weight = exp_lanes(load_scores(head, first + q, slot) * head.scale - maximum[q]);
-          weights[q][v] = inside(span, slot) ? weight : Floats{};
-          sums.weights[q][v % kVirtual] = sums.weights[q][v % kVirtual] + weights[q][v];
-        }
+      if (attended.count == kBlocksAtOnce) {
+        add_blocks<kQueries>(head, first, attended, sums);
+        attended.count = 0;
       }
-      add_values(head, block, weights, sums);
+      attended.blocks[attended.count++] = {block, span};
     }
   }
+  add_blocks<kQueries>(head, first, attended, sums);
   for (std::uint32_t q = 0; q < kQueries; ++q) {
     float total = fold_virtual(sums.weights[q]);
-    if (head.sinks != nullptr) total = total + exp_lanes(splat(head.sinks[first + q] - maximum[q]))[0];
+    if (head.sinks != nullptr) total = total + exp_lanes(splat(head.sinks[first + q] - sums.maximum[q]))[0];
     float* values = sums.values + q * sums.padded_dim;
     for (std::uint32_t d = 0; d < sums.padded_dim; d += kLanes) store_as(values + d, load(values + d) / total);
     for (std::uint32_t d = 0; d < head.value_dim; ++d) out[q * head.value_dim + d] = values[d];
@@ -411,9 +498,14 @@ void attend(const AttentionHead& head, float* out) {
   }
 }
 
-// The frequencies of logits, given how far they are below the largest (times the scale).
-TACIT_INLINE Ints frequencies_of(Floats below) {
-  return larger(__builtin_convertvector(exp_lanes(below) * static_cast<float>(kFrequencyOne), Ints), Ints{} + 1);
+// The frequencies of logits, given in x how far they are below the largest (times the scale). What is less than kExpMin below it
+// has a frequency of one, as kExpMin has.
+template <std::uint32_t kCount>
+TACIT_INLINE void frequencies_of(Floats* x, Ints* frequencies) {
+  static_assert(kFrequencyOne == 1u << 30);
+  for (std::uint32_t v = 0; v < kCount; ++v) x[v] = larger(x[v], Floats{} + numeric::kExpMin);
+  exp_in_range<kCount>(x, 30);
+  for (std::uint32_t v = 0; v < kCount; ++v) frequencies[v] = larger(__builtin_convertvector(x[v], Ints), Ints{} + 1);
 }
 
 // Sums of neighbours, which no longer fit 32 bits.
@@ -436,13 +528,26 @@ std::uint64_t frequencies(const float* logits, std::uint32_t count, float scale,
   if (fold(largest_bits, larger) >= 0x7f800000) return 0;
   const float maximum = fold(largest, larger);
   Uint64s total{};
-  for (std::uint32_t i = 0; i < whole; i += kLanes) {
-    const Ints frequency = frequencies_of((load(logits + i) - maximum) * scale);
-    store_as(frequencies + i, frequency);
-    total = total + add_pairs(frequency);
+  const auto convert = [&]<std::uint32_t kCount>(std::uint32_t first, std::integral_constant<std::uint32_t, kCount>) {
+    Floats x[kCount];
+    Ints converted[kCount];
+    for (std::uint32_t v = 0; v < kCount; ++v) x[v] = (load(logits + first + v * kLanes) - maximum) * scale;
+    frequencies_of<kCount>(x, converted);
+    for (std::uint32_t v = 0; v < kCount; ++v) {
+      store_as(frequencies + first + v * kLanes, converted[v]);
+      total = total + add_pairs(converted[v]);
+    }
+  };
+  constexpr std::uint32_t kVectors = 4;
+  std::uint32_t done = 0;
+  for (; done + kVectors * kLanes <= whole; done += kVectors * kLanes) {
+    convert(done, std::integral_constant<std::uint32_t, kVectors>{});
   }
+  for (; done < whole; done += kLanes) convert(done, std::integral_constant<std::uint32_t, 1>{});
   std::uint64_t sum = fold(total, plus);
-  const Ints last = frequencies_of((load(rest) - maximum) * scale);
+  Floats last_below = (load(rest) - maximum) * scale;
+  Ints last{};
+  frequencies_of<1>(&last_below, &last);
   for (std::uint32_t i = whole; i < count; ++i) {
     frequencies[i] = static_cast<std::uint32_t>(last[i - whole]);
     sum += frequencies[i];
@@ -508,6 +613,40 @@ std::uint32_t collect(const std::uint32_t* weights, std::uint32_t count, std::ui
     if (weights[token] >= lowest && weights[token] <= highest) tokens[size++] = token;
   }
   return size;
+}
+
+// The first token from `token` on that has the weight; there is one.
+TACIT_INLINE std::uint32_t find_weight(const std::uint32_t* weights, std::uint32_t count, std::uint32_t token,
+                                       std::int32_t weight) {
+  for (; token + kLanes <= count; token += kLanes) {
+    const std::uint32_t lanes = lanes_set(load_as<Ints>(weights + token) == weight);
+    if (lanes != 0) return token + static_cast<std::uint32_t>(__builtin_ctz(lanes));
+  }
+  while (weights[token] != static_cast<std::uint32_t>(weight)) ++token;
+  return token;
+}
+
+void top_two(const std::uint32_t* weights, std::uint32_t count, std::uint32_t* tokens) {
+  std::int32_t rest[kLanes];  // filled up with what is less than any weight
+  const std::uint32_t whole = count / kLanes * kLanes;
+  for (std::uint32_t i = 0; i < kLanes; ++i) {
+    rest[i] = whole + i < count ? static_cast<std::int32_t>(weights[whole + i]) : -1;
+  }
+  Ints largest = load_as<Ints>(rest);  // in each lane
+  Ints second = Ints{} - 1;            // likewise
+  for (std::uint32_t token = 0; token < whole; token += kLanes) {
+    const Ints v = load_as<Ints>(weights + token);
+    second = larger(second, smaller(v, largest));
+    largest = larger(largest, v);
+  }
+  const std::int32_t first_weight = fold(largest, larger);
+  const Ints has_first = largest == first_weight;
+  const std::uint32_t lanes = lanes_set(has_first);
+  const bool is_alone = (lanes & (lanes - 1)) == 0;
+  const std::int32_t second_weight = is_alone ? fold(has_first ? second : largest, larger) : first_weight;
+  tokens[0] = tokens[1] = find_weight(weights, count, 0, first_weight);
+  if (count == 1) return;
+  tokens[1] = find_weight(weights, count, second_weight == first_weight ? tokens[0] + 1 : 0, second_weight);
 }
 
 std::uint64_t sum(const std::uint32_t* frequencies, std::uint32_t count) {

@@ -121,13 +121,15 @@ std::uint32_t LanePrediction::candidate_of(std::uint32_t symbol) {
 // Counts what followed each context. No text context longer than one that has never occurred has occurred either.
 void LanePrediction::gather() {
   const History& history = learnt_->history;
+  History::Places& places = scratch_->places;
+  history.find(buckets_, model_keys_, places);
   expert_count_ = 0;
   totals_.fill(0);
   newest_ = kNoSymbol;
   for (std::size_t order = 0; order < kOrderCount; ++order) {
     std::uint32_t newest = kNoSymbol;
     gather_context(order, newest, [&](const auto& found) {
-      history.for_each_place(order, buckets_[order], place_, found);
+      history.for_each_place(order, places, place_, found);
     });
     if (totals_[order] == 0) break;
     newest_ = newest;
@@ -137,7 +139,7 @@ void LanePrediction::gather() {
   for (std::size_t context = 0; context < History::kModelContexts; ++context) {
     std::uint32_t newest = kNoSymbol;
     gather_context(kOrderCount + context, newest, [&](const auto& found) {
-      history.for_each_model_place(context, model_keys_[context], found);
+      history.for_each_model_place(context, places, model_keys_[context], found);
     });
   }
   if (learnt_->recent.total() > kUnigramMin) add_expert(kUnigramExpert, learnt_->recent.total(), 0, kNoSymbol);

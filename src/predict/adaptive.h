@@ -73,6 +73,7 @@ struct PredictScratch {
   Frequencies frequencies;
   SamplerExperts samplers;
   CandidateIndex index;
+  History::Places places;
 };
 
 // The prediction of one lane's next symbol, and what is to be learnt from it. Answer the questions while there are any;

@@ -22,9 +22,28 @@ void Frequencies::set_mixture(std::span<const kernels::MixturePart> parts) {
   total_ = total + (values_.size() - vocabulary_size_);
 }
 
+TopTokens Frequencies::top() const {
+  std::uint32_t tokens[2];
+  kernels_.top_two(values_.data(), vocabulary_size_, tokens);
+  return {tokens[0], tokens[1]};
+}
+
 Interval Frequencies::interval_of(std::uint32_t symbol) const {
   assert(symbol < values_.size());
-  return {kernels_.sum(values_.data(), symbol), values_[symbol], total_};
+  return {sum(0, symbol), (*this)[symbol], total_};
+}
+
+std::uint64_t Frequencies::sum(std::uint32_t first, std::uint32_t end) const {
+  return kernels_.sum(values_.data() + first, end - first) + added(first, end);
+}
+
+std::uint64_t Frequencies::added(std::uint32_t first, std::uint32_t end) const {
+  if (unit_ == 0) return 0;
+  std::uint64_t counts = kernels_.sum(counts_.data() + first, end - first);
+  for (const Taken& taken : taken_) {
+    if (taken.symbol >= first && taken.symbol < end) counts -= counts_[taken.symbol];
+  }
+  return counts * unit_;
 }
 
 std::uint32_t Frequencies::symbol_at(std::uint64_t value, Interval& interval) const {
@@ -34,13 +53,13 @@ std::uint32_t Frequencies::symbol_at(std::uint64_t value, Interval& interval) co
   std::uint32_t symbol = 0;
   std::uint64_t low = 0;
   while (true) {
-    const std::uint64_t stride_sum = kernels_.sum(values_.data() + symbol, std::min(kStride, count - symbol));
+    const std::uint64_t stride_sum = sum(symbol, std::min(symbol + kStride, count));
     if (value < low + stride_sum) break;
     low += stride_sum;
     symbol += kStride;
   }
-  for (; value >= low + values_[symbol]; ++symbol) low += values_[symbol];
-  interval = {low, values_[symbol], total_};
+  for (; value >= low + (*this)[symbol]; ++symbol) low += (*this)[symbol];
+  interval = {low, (*this)[symbol], total_};
   return symbol;
 }
 
@@ -55,25 +74,12 @@ void Frequencies::add_counts(std::span<const std::uint32_t> counts, std::uint32_
   assert(counts.size() == values_.size() && unit_ == 0);
   counts_ = counts;
   unit_ = unit;
-  std::uint64_t count = 0;
-  for (std::size_t symbol = 0; symbol < values_.size(); ++symbol) {
-    values_[symbol] += counts[symbol] * unit;
-    count += counts[symbol];
-  }
-  for (const Taken& taken : taken_) {
-    values_[taken.symbol] = 0;
-    count -= counts[taken.symbol];
-  }
-  added_total_ = count * unit;
-  total_ += added_total_;
+  total_ += added(0, symbol_count());
 }
 
 void Frequencies::restore() {
-  if (unit_ > 0) {  // what was taken out gets its old value below
-    for (std::size_t symbol = 0; symbol < values_.size(); ++symbol) values_[symbol] -= counts_[symbol] * unit_;
-    total_ -= added_total_;
-    unit_ = 0;
-  }
+  total_ -= added(0, symbol_count());
+  unit_ = 0;
   for (const Taken& taken : taken_) {
     values_[taken.symbol] = taken.frequency;
     total_ += taken.frequency;

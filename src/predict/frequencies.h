@@ -19,6 +19,12 @@ struct Interval {
   std::uint64_t total = 0;
 };
 
+// The model's two most likely tokens, the lower of equal ones first; the same twice where there is only one.
+struct TopTokens {
+  std::uint32_t first = 0;
+  std::uint32_t second = 0;
+};
+
 // total < 2^51: at most 2^20 tokens (base/limits.h) of at most 2^30, and 256 escapes.
 class Frequencies {
  public:
@@ -34,8 +40,12 @@ class Frequencies {
 
   [[nodiscard]] std::uint64_t total() const { return total_; }
   [[nodiscard]] std::uint32_t symbol_count() const { return static_cast<std::uint32_t>(values_.size()); }
-  [[nodiscard]] std::span<const std::uint32_t> tokens() const { return {values_.data(), vocabulary_size_}; }
-  [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const { return values_[symbol]; }
+  // Before any are taken out.
+  [[nodiscard]] TopTokens top() const;
+  [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const {
+    const std::uint32_t value = values_[symbol];
+    return unit_ > 0 && value > 0 ? value + counts_[symbol] * unit_ : value;
+  }
   [[nodiscard]] Interval interval_of(std::uint32_t symbol) const;
   // The symbol whose interval holds `value` < total().
   [[nodiscard]] std::uint32_t symbol_at(std::uint64_t value, Interval& interval) const;
@@ -49,18 +59,21 @@ class Frequencies {
   void restore();
 
  private:
+  // Of the symbols [first, end): all of their frequencies, and what counts add to these.
+  [[nodiscard]] std::uint64_t sum(std::uint32_t first, std::uint32_t end) const;
+  [[nodiscard]] std::uint64_t added(std::uint32_t first, std::uint32_t end) const;
+
   const kernels::Kernels& kernels_;
   std::uint32_t vocabulary_size_;
-  std::vector<std::uint32_t> values_;
+  std::vector<std::uint32_t> values_;  // zero only where a symbol is taken out
   std::uint64_t total_ = 0;
   struct Taken {
     std::uint32_t symbol;
     std::uint32_t frequency;
   };
   std::vector<Taken> taken_;
-  std::span<const std::uint32_t> counts_;  // that were added
+  std::span<const std::uint32_t> counts_;  // that are added when a frequency is asked for: few ever are
   std::uint32_t unit_ = 0;
-  std::uint64_t added_total_ = 0;
 };
 
 }  // namespace tacit

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
+
+#include "base/large_pages.h"
 
 namespace tacit {
 namespace {
@@ -28,15 +31,11 @@ History::History(std::span<const std::uint64_t> strip_sizes) {
   symbols_.resize(total);
   bucket_bits_ = std::clamp(static_cast<int>(std::bit_width(total)), kBucketBitsMin, kBucketBitsMax);
   const std::size_t bucket_count = std::size_t{1} << bucket_bits_;
-  for (Chains& chains : chains_) {
-    chains.newest.assign(bucket_count, kNowhere);
-    chains.older.assign(total, kNowhere);
+  for (std::size_t chain = 0; chain < kChainCount; ++chain) {
+    const std::size_t count = chain < kOrders.size() ? bucket_count : std::size_t{1} << (32 - kModelBucketShift);
+    assign_large(newest_[chain], count, kNowhere);
   }
-  for (ModelChains& chains : model_chains_) {
-    chains.newest.assign(std::size_t{1} << (32 - kModelBucketShift), kNowhere);
-    chains.older.assign(total, kNowhere);
-    chains.keys.resize(total);
-  }
+  assign_large(links_, total, Links{});
   match_newest_.assign(bucket_count, kNowhere);
 }
 
@@ -68,6 +67,42 @@ History::ModelKeys History::model_keys_of(std::size_t lane, std::uint64_t step, 
   return {static_cast<std::uint32_t>(skipping >> 32), static_cast<std::uint32_t>(both >> 32)};
 }
 
+// All chains at once: where the next place lies is known only when the place before it has come from memory, so that one
+// chain after another would wait for each of their places.
+void History::find(const Buckets& buckets, const ModelKeys& keys, Places& places) const {
+  struct Chain {
+    std::uint32_t number;
+    std::uint32_t at;
+    std::uint32_t places_max;
+  };
+  std::array<Chain, kChainCount> chains;
+  std::size_t count = 0;
+  places.counts_.fill(0);
+  const auto begin = [&](std::size_t chain, std::uint32_t bucket, std::uint32_t places_max) {
+    const std::uint32_t at = newest_[chain][bucket];
+    if (at != kNowhere) chains[count++] = {static_cast<std::uint32_t>(chain), at, places_max};
+  };
+  for (std::size_t order = 0; order < kOrders.size(); ++order) {
+    if (buckets[order] != kNowhere) begin(order, buckets[order], kPlacesMax[order]);
+  }
+  for (std::size_t context = 0; context < kModelContexts; ++context) {
+    begin(kOrders.size() + context, keys[context] >> kModelBucketShift, kModelPlacesMax);
+  }
+  for (std::uint32_t i = 0; count > 0; ++i) {
+    for (std::size_t c = 0; c < count;) {
+      Chain& chain = chains[c];
+      places.places_[chain.number][i] = chain.at;
+      chain.at = links_[chain.at].older[chain.number];
+      if (chain.at != kNowhere && i + 1 < chain.places_max) {
+        ++c;
+        continue;
+      }
+      places.counts_[chain.number] = i + 1;
+      chain = chains[--count];
+    }
+  }
+}
+
 std::uint32_t History::find_match(std::uint32_t bucket, std::uint32_t place) const {
   if (bucket == kNowhere) return kNowhere;
   const std::uint32_t at = match_newest_[bucket];
@@ -75,16 +110,16 @@ std::uint32_t History::find_match(std::uint32_t bucket, std::uint32_t place) con
 }
 
 void History::enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t place) {
-  const auto put = [place](Chains& chains, std::uint32_t bucket) {
-    chains.older[place] = chains.newest[bucket];
-    chains.newest[bucket] = place;
+  Links& links = links_[place];
+  const auto put = [&](std::size_t chain, std::uint32_t bucket) {
+    links.older[chain] = std::exchange(newest_[chain][bucket], place);
   };
   for (std::size_t order = 0; order < kOrders.size(); ++order) {
-    if (buckets[order] != kNowhere) put(chains_[order], buckets[order]);
+    if (buckets[order] != kNowhere) put(order, buckets[order]);
   }
   for (std::size_t context = 0; context < kModelContexts; ++context) {
-    model_chains_[context].keys[place] = keys[context];
-    put(model_chains_[context], keys[context] >> kModelBucketShift);
+    links.keys[context] = static_cast<std::uint16_t>(keys[context]);
+    put(kOrders.size() + context, keys[context] >> kModelBucketShift);
   }
 }
 

@@ -4,6 +4,7 @@
 // Knows symbols, not probabilities.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -43,23 +44,17 @@ class History {
   [[nodiscard]] ModelKeys model_keys_of(std::size_t lane, std::uint64_t step, std::uint32_t first,
                                         std::uint32_t second) const;
 
-  // Calls found(symbol) for each recent place, newest first, that the context kOrders[order] of the lane's step stood
-  // before.
+  // What the chains of a step's contexts lead to. Large: make one and use it for many steps.
+  class Places;
+  // Follows the chains of all contexts.
+  void find(const Buckets& buckets, const ModelKeys& keys, Places& places) const;
+  // Calls found(symbol) for each of the places, newest first, that the context kOrders[order] of the lane's step, whose
+  // place is `place`, stood before.
   template <class Found>
-  void for_each_place(std::size_t order, std::uint32_t bucket, std::uint32_t place, const Found& found) const {
-    if (bucket == kNowhere) return;
-    walk(chains_[order], bucket, kPlacesMax[order], [&](std::uint32_t at) {
-      if (same_context(at, place, kOrders[order])) found(symbols_[at]);
-    });
-  }
+  void for_each_place(std::size_t order, const Places& places, std::uint32_t place, const Found& found) const;
   // The same for a context with the model's tokens.
   template <class Found>
-  void for_each_model_place(std::size_t context, std::uint32_t key, const Found& found) const {
-    const ModelChains& chains = model_chains_[context];
-    walk(chains, key >> kModelBucketShift, kModelPlacesMax, [&](std::uint32_t at) {
-      if (chains.keys[at] == key) found(symbols_[at]);
-    });
-  }
+  void for_each_model_place(std::size_t context, const Places& places, std::uint32_t key, const Found& found) const;
 
   // The newest place that kMatchMin symbols like those before `place` stood before, or kNowhere.
   [[nodiscard]] std::uint32_t find_match(std::uint32_t bucket, std::uint32_t place) const;
@@ -73,22 +68,17 @@ class History {
   void enter_match(std::uint32_t bucket, std::uint32_t place);
 
  private:
-  static constexpr int kModelBucketShift = 16;  // of a key: 2^16 buckets
+  static constexpr std::size_t kChainCount = kOrders.size() + kModelContexts;
+  static constexpr std::uint32_t kPlacesOfAny = *std::max_element(kPlacesMax.begin(), kPlacesMax.end());
+  static_assert(kModelPlacesMax <= kPlacesOfAny);
+  // A model key's upper half is its bucket, its lower half is kept with the place.
+  static constexpr int kModelBucketShift = 16;
 
-  struct Chains {
-    std::vector<std::uint32_t> newest;  // of each bucket
-    std::vector<std::uint32_t> older;   // of each place: the one before it in its bucket
+  // Of a place, side by side: chains of different contexts lead to the same places.
+  struct alignas(32) Links {
+    std::array<std::uint32_t, kChainCount> older;  // the place before it in the chain
+    std::array<std::uint16_t, kModelContexts> keys;
   };
-  struct ModelChains : Chains {
-    std::vector<std::uint32_t> keys;  // of each place
-  };
-
-  // The newest places of a bucket.
-  template <class Seen>
-  static void walk(const Chains& chains, std::uint32_t bucket, std::uint32_t places_max, const Seen& seen) {
-    std::uint32_t at = chains.newest[bucket];
-    for (std::uint32_t i = 0; at != kNowhere && i < places_max; ++i, at = chains.older[at]) seen(at);
-  }
 
   [[nodiscard]] bool same_context(std::uint32_t a, std::uint32_t b, std::uint32_t length) const {
     for (std::uint32_t i = 1; i <= length; ++i) {
@@ -100,9 +90,34 @@ class History {
   int bucket_bits_ = 0;
   std::vector<std::uint32_t> begins_;
   std::vector<std::uint32_t> symbols_;
-  std::array<Chains, kOrders.size()> chains_;
-  std::array<ModelChains, kModelContexts> model_chains_;
+  std::vector<Links> links_;
+  std::array<std::vector<std::uint32_t>, kChainCount> newest_;  // of each bucket
   std::vector<std::uint32_t> match_newest_;
 };
+
+class History::Places {
+ private:
+  friend class History;
+  std::array<std::array<std::uint32_t, kPlacesOfAny>, kChainCount> places_;
+  std::array<std::uint32_t, kChainCount> counts_;
+};
+
+template <class Found>
+void History::for_each_place(std::size_t order, const Places& places, std::uint32_t place, const Found& found) const {
+  for (std::uint32_t i = 0; i < places.counts_[order]; ++i) {
+    const std::uint32_t at = places.places_[order][i];
+    if (same_context(at, place, kOrders[order])) found(symbols_[at]);
+  }
+}
+
+template <class Found>
+void History::for_each_model_place(std::size_t context, const Places& places, std::uint32_t key,
+                                   const Found& found) const {
+  const std::size_t chain = kOrders.size() + context;
+  for (std::uint32_t i = 0; i < places.counts_[chain]; ++i) {
+    const std::uint32_t at = places.places_[chain][i];
+    if (links_[at].keys[context] == static_cast<std::uint16_t>(key)) found(symbols_[at]);
+  }
+}
 
 }  // namespace tacit

@@ -83,11 +83,6 @@ Status SamplerExperts::set(const float* logits, const RecentTokens* recent) {
   return {};
 }
 
-TopTokens SamplerExperts::top_of(const std::uint32_t* weights) {
-  if (weights != weights_[0].data()) ranking_.reset(weights, vocabulary_size_);
-  return {ranking_.token(0), ranking_.token(vocabulary_size_ > 1 ? 1 : 0)};
-}
-
 const std::uint32_t* SamplerExperts::weights_of(std::size_t expert) const {
   return expert == kStated ? stated_->weights() : weights_[kGuessed[expert].temperature].data();
 }
@@ -168,7 +163,7 @@ Result<TopTokens> SamplerMixture::set(std::size_t lane, std::uint64_t step, cons
   lanes_[lane].observed = looks(step);
   if (!lanes_[lane].observed) {
     TACIT_TRY(frequencies.set_softmax(logits));
-    return experts.top_of(frequencies.tokens().data());
+    return frequencies.top();
   }
   TACIT_TRY(experts.set(logits, recent_.empty() ? nullptr : &recent_[lane]));
   experts.mix(shares(lane), escapes_, frequencies);

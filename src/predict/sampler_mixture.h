@@ -27,12 +27,6 @@ using SamplerShares = std::array<double, kSamplerExpertsMax>;
 // What an expert is called where people look on.
 const char* sampler_name(std::size_t expert);
 
-// The model's two most likely tokens, the lower of equal ones first; the same twice where there is only one.
-struct TopTokens {
-  std::uint32_t first = 0;
-  std::uint32_t second = 0;
-};
-
 // What the experts say of one step of one lane. A thread needs one.
 class SamplerExperts {
  public:
@@ -41,9 +35,7 @@ class SamplerExperts {
 
   // Errors: kModel where a logit is not finite.
   Status set(const float* logits, const RecentTokens* recent);
-  [[nodiscard]] TopTokens top() { return top_of(weights_[0].data()); }
-  // The same of the plain softmax's weights.
-  [[nodiscard]] TopTokens top_of(const std::uint32_t* weights);
+  [[nodiscard]] TopTokens top() { return {ranking_.token(0), ranking_.token(vocabulary_size_ > 1 ? 1 : 0)}; }
   // The experts' shares in the mixture, and how much of each goes to the plain softmax, as frequencies.
   void mix(const SamplerShares& shares, const SamplerShares& escapes, Frequencies& mixed) const;
   // The symbol's probability.

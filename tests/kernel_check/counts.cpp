@@ -133,6 +133,19 @@ KernelCase collect_case(std::uint32_t count, std::size_t offset, Random& random)
           static_cast<double>(count), call};
 }
 
+// Some are all the same, or the same but for few.
+KernelCase top_two_case(std::uint32_t count, std::size_t offset, Random& random) {
+  Input<std::uint32_t> weights = random_weights(count, offset, random);
+  if (random.one_in(4)) {
+    const std::uint32_t weight = random_weight(random);
+    for (std::uint32_t i = 0; i < count; ++i) weights[i] = random.one_in(64) ? random_weight(random) : weight;
+  }
+  const auto call = [=](const Kernels& k, Outputs& out) {
+    k.top_two(weights.data(), count, out.array<std::uint32_t>("tokens", 2, 0, 0));
+  };
+  return {text(count, offset), static_cast<double>(count), call};
+}
+
 KernelCase sum_case(std::uint32_t count, std::size_t offset, Random& random) {
   Input<std::uint32_t> frequencies(count, offset);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -146,6 +159,7 @@ constexpr KernelFunction kFunctions[] = {
     {"frequencies", "token", add_all_counts<frequencies_case, 1>, typical_frequencies},
     {"mix", "token", add_all_counts<mix_case, 1>, typical_counts<mix_case>},
     {"collect", "token", add_all_counts<collect_case, 1>, typical_counts<collect_case>},
+    {"top_two", "token", add_all_counts<top_two_case, 1>, typical_counts<top_two_case>},
     {"sum", "token", add_all_counts<sum_case, 0>, typical_counts<sum_case>},
 };
 

@@ -72,7 +72,7 @@ TACIT_INLINE __m256i load_widened(const void* source) {
   return _mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(source)));
 }
 
-// In int16, so that weights of fourteen bits need no splitting. The steps are not unrolled, as in add_part().
+// In int16, so that weights of fourteen bits need no splitting.
 template <std::uint32_t kQueries>
 void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
                     const float* scales, float* out, std::size_t out_stride) {
@@ -81,7 +81,7 @@ void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* va
     __m256i low[kQueries];   // of outputs 0 to 3, two neighbouring sums each
     __m256i high[kQueries];  // of outputs 4 to 7
     for (std::uint32_t q = 0; q < kQueries; ++q) low[q] = high[q] = _mm256_setzero_si256();
-#pragma GCC unroll 1
+#pragma GCC unroll 8
     for (std::uint32_t g = 0; g < kGroups; ++g) {
       const __m256i first = load_widened(data + 64 * g);
       const __m256i second = load_widened(data + 64 * g + 16);
