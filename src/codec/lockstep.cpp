@@ -14,10 +14,13 @@
 namespace tacit {
 namespace {
 
-// Steps that encoding runs through the model at once: with few lanes more, so that there are rows enough.
-constexpr std::uint32_t kChunkOfFewLanes = LaneCaches::kChunkMax;
-constexpr std::uint32_t kChunkOfManyLanes = 16;
-constexpr std::size_t kManyLanes = 4;
+// Steps of a lane that encoding runs through the model at once: the fewer lanes the more, so that products have rows enough
+// and a lane's keys and values, once in the processor's cache, serve many (docs/decisions/0017).
+constexpr std::uint32_t kChunkMin = 16;
+constexpr std::uint32_t kRowsWanted = 256;  // of all lanes
+std::uint32_t encoding_chunk(std::size_t lane_count) {  // of one lane at least
+  return std::clamp(kRowsWanted / static_cast<std::uint32_t>(lane_count), kChunkMin, LaneCaches::kChunkMax);
+}
 // A draft and the step before it are read at once, into the room that lanes' caches have for a chunk.
 constexpr std::size_t kDraftMax = kLogitRows - 1;
 static_assert(kDraftMax < LaneCaches::kChunkMax);
@@ -223,7 +226,7 @@ Result<std::vector<ByteVector>> Lockstep::encode(std::span<const std::span<const
                                                  const CodingObserver& observer) {
   std::vector<EncodePort> ports;
   for (const std::span<const TokenId> strip : strips) ports.push_back({strip, {}});
-  TACIT_TRY(run(ports, strips.size() < kManyLanes ? kChunkOfFewLanes : kChunkOfManyLanes, observer));
+  TACIT_TRY(run(ports, encoding_chunk(ports.size()), observer));
   std::vector<ByteVector> codes;
   for (EncodePort& port : ports) codes.push_back(port.encoder.finish());
   return codes;
