@@ -123,13 +123,15 @@ TACIT_INLINE void exp_vectors(Floats* x) {
     x[v] = x[v] >= numeric::kExpMin ? exponentials[v] : outside;  // the comparison is false for NaN
   }
 }
-// The same where no lane is above kExpMax.
+// The same where no lane is above kExpMax, for any number of vectors: so many at once as registers hold.
 template <std::uint32_t kCount>
 TACIT_INLINE void exp_below_max(Floats* x) {
-  Ints too_small[kCount];
-  for (std::uint32_t v = 0; v < kCount; ++v) too_small[v] = x[v] < numeric::kExpMin;  // false for NaN
-  exp_in_range<kCount>(x, 0);
-  for (std::uint32_t v = 0; v < kCount; ++v) x[v] = floats_of(bits_of(x[v]) & ~too_small[v]);
+  constexpr std::uint32_t kAtOnce = kCount < 8 ? kCount : 8;
+  Ints too_small[kAtOnce];
+  for (std::uint32_t v = 0; v < kAtOnce; ++v) too_small[v] = x[v] < numeric::kExpMin;  // false for NaN
+  exp_in_range<kAtOnce>(x, 0);
+  for (std::uint32_t v = 0; v < kAtOnce; ++v) x[v] = floats_of(bits_of(x[v]) & ~too_small[v]);
+  if constexpr (kCount > kAtOnce) exp_below_max<kCount - kAtOnce>(x + kAtOnce);
 }
 TACIT_INLINE Floats exp_lanes(Floats x) {
   exp_vectors<1>(&x);
