@@ -261,29 +261,43 @@ void layer_norm(const float* x, const float* weight, const float* bias, std::uin
   }
 }
 
-void swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
+// x * sigmoid(argument(x)) of a block's vectors, as numeric::silu and numeric::gelu have it.
+template <class Argument>
+TACIT_INLINE void gate_block(const float* x, Argument argument, Floats* out) {
+  Floats e[kBlockVectors];
+  for (std::uint32_t v = 0; v < kBlockVectors; ++v) e[v] = -argument(load(x + v * kLanes));
+  exp_vectors<kBlockVectors>(e);
+  for (std::uint32_t v = 0; v < kBlockVectors; ++v) out[v] = load(x + v * kLanes) / (1.0f + e[v]);
+}
+constexpr auto silu_argument = [](Floats x) { return x; };
+constexpr auto gelu_argument = [](Floats x) {
+  return x * (numeric::kGeluLinear + numeric::kGeluCubic * (x * x));
+};
+
+template <class Argument>
+TACIT_INLINE void multiply_gated(const float* gate, const float* up, std::uint32_t count, Argument argument,
+                                 float* out) {
   for (std::uint32_t i = 0; i < count; i += kBlock) {
-    Floats e[kBlockVectors];
-    for (std::uint32_t v = 0; v < kBlockVectors; ++v) e[v] = -load(gate + i + v * kLanes);
-    exp_vectors<kBlockVectors>(e);
+    Floats gated[kBlockVectors];
+    gate_block(gate + i, argument, gated);
     for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
-      const std::uint32_t at = i + v * kLanes;
-      store_as(out + at, (load(gate + at) / (1.0f + e[v])) * load(up + at));
+      store_as(out + i + v * kLanes, gated[v] * load(up + i + v * kLanes));
     }
   }
 }
-
-// numeric::gelu, lane by lane.
-TACIT_INLINE Floats gelu_lanes(Floats x) {
-  return x / (1.0f + exp_lanes(-(x * (numeric::kGeluLinear + numeric::kGeluCubic * (x * x)))));
+void swiglu(const float* gate, const float* up, std::uint32_t count, float* out) {
+  multiply_gated(gate, up, count, silu_argument, out);
 }
-
 void geglu(const float* gate, const float* up, std::uint32_t count, float* out) {
-  for (std::uint32_t i = 0; i < count; i += kLanes) store_as(out + i, gelu_lanes(load(gate + i)) * load(up + i));
+  multiply_gated(gate, up, count, gelu_argument, out);
 }
 
 void gelu(float* x, std::uint32_t count) {
-  for (std::uint32_t i = 0; i < count; i += kLanes) store_as(x + i, gelu_lanes(load(x + i)));
+  for (std::uint32_t i = 0; i < count; i += kBlock) {
+    Floats gated[kBlockVectors];
+    gate_block(x + i, gelu_argument, gated);
+    for (std::uint32_t v = 0; v < kBlockVectors; ++v) store_as(x + i + v * kLanes, gated[v]);
+  }
 }
 
 void soft_cap(float* x, std::uint32_t count, float cap) {
@@ -505,7 +519,7 @@ void attend(const AttentionHead& head, float* out) {
 template <std::uint32_t kCount>
 TACIT_INLINE void frequencies_of(Floats* x, Ints* frequencies) {
   static_assert(kFrequencyOne == 1u << 30);
-  for (std::uint32_t v = 0; v < kCount; ++v) x[v] = larger(x[v], Floats{} + numeric::kExpMin);
+  for (std::uint32_t v = 0; v < kCount; ++v) x[v] = larger(x[v], splat(numeric::kExpMin));
   exp_in_range<kCount>(x, 30);
   for (std::uint32_t v = 0; v < kCount; ++v) frequencies[v] = larger(__builtin_convertvector(x[v], Ints), Ints{} + 1);
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace tacit {
 
@@ -74,11 +75,12 @@ void Frequencies::add_counts(std::span<const std::uint32_t> counts, std::uint32_
   assert(counts.size() == values_.size() && unit_ == 0);
   counts_ = counts;
   unit_ = unit;
-  total_ += added(0, symbol_count());
+  added_total_ = added(0, symbol_count());
+  total_ += added_total_;
 }
 
 void Frequencies::restore() {
-  total_ -= added(0, symbol_count());
+  total_ -= std::exchange(added_total_, 0);
   unit_ = 0;
   for (const Taken& taken : taken_) {
     values_[taken.symbol] = taken.frequency;

@@ -74,6 +74,7 @@ class Frequencies {
   std::vector<Taken> taken_;
   std::span<const std::uint32_t> counts_;  // that are added when a frequency is asked for: few ever are
   std::uint32_t unit_ = 0;
+  std::uint64_t added_total_ = 0;
 };
 
 }  // namespace tacit
