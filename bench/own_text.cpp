@@ -12,11 +12,11 @@
 #include <span>
 #include <vector>
 
-#include "api/builtin_model.h"
 #include "base/thread_pool.h"
-#include "codec/lockstep.h"
+#include "coding/lockstep.h"
 #include "model/forward.h"
-#include "predict/sampler.h"
+#include "sampling/sampler.h"
+#include "store/builtin_model.h"
 
 namespace tacit {
 namespace {

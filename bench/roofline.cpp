@@ -13,13 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "api/builtin_model.h"
 #include "base/thread_pool.h"
-#include "codec/lockstep.h"
+#include "coding/lockstep.h"
 #include "kernels/kernels.h"
 #include "peak.h"
 #include "profile.h"
 #include "shapes.h"
+#include "store/builtin_model.h"
 #include "support/bare_ids.h"
 #include "timing.h"
 

@@ -14,12 +14,16 @@ MAY_INCLUDE = {
     "quants": {"base", "numeric", "gguf"},
     "tokenizer": {"base", "gguf"},
     "model": {"base", "numeric", "kernels", "gguf", "quants"},
-    "predict": {"base", "numeric", "kernels"},
+    "sampling": {"base", "numeric", "kernels"},
+    "mixing": {"base", "numeric", "kernels", "sampling"},
     "coder": {"base"},
-    "ingest": {"base"},
-    "archive": {"base"},
-    "codec": {"base", "numeric", "kernels", "gguf", "quants", "tokenizer", "model", "predict", "coder", "ingest", "archive"},
-    "api": {"base", "kernels", "archive", "codec"},
+    "coding": {"base", "numeric", "kernels", "tokenizer", "model", "sampling", "mixing", "coder"},
+    "records": {"base"},
+    "archive": {"base", "sampling"},
+    "store": {"base", "gguf", "tokenizer", "model"},
+    "generate": {"base", "kernels", "tokenizer", "model", "sampling", "store"},
+    "codec": {"base", "kernels", "tokenizer", "model", "sampling", "coding", "records", "archive", "store"},
+    "api": {"base", "kernels", "archive", "sampling", "mixing", "coding", "store", "generate", "codec"},
 }
 # Transcendental functions of the C library differ between machines; only numeric/ has any.
 LIBM = re.compile(r"\b(?:std::)?(?:exp|log|log2|sin|cos|tanh|pow|erf)f?\s*\(")

@@ -15,15 +15,16 @@
 #include <string>
 #include <vector>
 
-#include "api/builtin_model.h"
 #include "archive/reader.h"
 #include "archive/writer.h"
 #include "codec/block_codec.h"
 #include "codec/fallback.h"
-#include "codec/generate.h"
+#include "codec/levels.h"
 #include "codec/streams.h"
+#include "generate/generate.h"
 #include "model/forward.h"
-#include "predict/sampler.h"
+#include "sampling/sampler.h"
+#include "store/builtin_model.h"
 #include "support/byte_vocabulary.h"
 #include "support/gguf_writer.h"
 #include "support/shared_data.h"
@@ -1200,8 +1201,8 @@ TEST(Codec, OptionsThatAskForTooMuchMemoryAreRefused) {
   expect_refused(compress_stream(*model, options, string_source(text), string_sink(archive)),
                  "32 lanes of 16384 tokens");
   EXPECT_EQ(archive, "");
-  EXPECT_EQ((*model).default_lane_count(limits::kWindowMax), 1u);
-  EXPECT_EQ((*model).default_lane_count(64), 8u);
+  EXPECT_EQ(default_lane_count(*model, limits::kWindowMax), 1u);
+  EXPECT_EQ(default_lane_count(*model, 64), 8u);
 
   GenerateOptions generation;
   generation.window = limits::kWindowMax;

@@ -17,8 +17,8 @@
 
 #include "base/limits.h"
 #include "kernels/kernels.h"
-#include "predict/frequencies.h"
-#include "predict/sampler.h"
+#include "sampling/frequencies.h"
+#include "sampling/sampler.h"
 #include "support/inverse_check.h"
 
 namespace tacit {

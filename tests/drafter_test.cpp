@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Speculative decoding: drafts are what followed the same symbols before, and stop where that was wrong; whatever they
 // are, a decoder gives the text of a decoder without them, for less work where the text repeats itself.
-#include "codec/drafter.h"
+#include "coding/drafter.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/file.h"
-#include "codec/lockstep.h"
+#include "coding/lockstep.h"
 #include "support/bare_ids.h"
 #include "support/lanes.h"
 #include "support/shared_data.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What History says of random symbols is compared with a search through all of them; lists are newest first, as deep
 // as promised, true in spite of colliding buckets, and never reach over the start of a strip.
-#include "predict/history.h"
+#include "mixing/history.h"
 
 #include <gtest/gtest.h>
 

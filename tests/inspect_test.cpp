@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "api/builtin_model.h"
-#include "codec/lockstep.h"
+#include "coding/lockstep.h"
+#include "store/builtin_model.h"
 
 namespace tacit {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Where text is cut into stretches of records: all bytes are in one, in order; records stay whole unless they are too long;
 // and their numbers can be found again.
-#include "ingest/lines.h"
+#include "records/lines.h"
 
 #include <gtest/gtest.h>
 

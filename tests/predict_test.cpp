@@ -15,8 +15,8 @@
 #include "base/limits.h"
 #include "coder/range_coder.h"
 #include "kernels/kernels.h"
-#include "predict/adaptive.h"
-#include "predict/frequencies.h"
+#include "mixing/adaptive.h"
+#include "sampling/frequencies.h"
 #include "support/inverse_check.h"
 
 namespace tacit {

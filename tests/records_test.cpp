@@ -14,11 +14,11 @@
 #include <string>
 #include <vector>
 
-#include "api/builtin_model.h"
 #include "archive/reader.h"
 #include "archive/writer.h"
-#include "codec/apart.h"
-#include "codec/lockstep.h"
+#include "coding/independent.h"
+#include "coding/lockstep.h"
+#include "store/builtin_model.h"
 #include "support/api_buffer.h"
 
 namespace tacit {

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "kernels/kernels.h"
-#include "predict/frequencies.h"
-#include "predict/sampler.h"
-#include "predict/sampler_mixture.h"
+#include "sampling/frequencies.h"
+#include "sampling/sampler.h"
+#include "sampling/sampler_mixture.h"
 
 namespace tacit {
 namespace {

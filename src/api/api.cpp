@@ -19,15 +19,15 @@
 #include <utility>
 #include <vector>
 
-#include "api/builtin_model.h"
 #include "base/float_environment.h"
 #include "base/limits.h"
-#include "codec/generate.h"
 #include "codec/inspect.h"
 #include "codec/levels.h"
-#include "codec/lane_caches.h"
-#include "codec/model_search.h"
 #include "codec/streams.h"
+#include "coding/lane_caches.h"
+#include "generate/generate.h"
+#include "store/builtin_model.h"
+#include "store/model_search.h"
 
 struct tacit_model {
   std::shared_ptr<const tacit::LoadedModel> loaded;
@@ -273,7 +273,7 @@ Status compress(Call& call, std::uint64_t total, const ByteSource& source, const
   if (call.options.window == 0) {
     call.options.window = level_window(call.level, call.model->model.config);
   }
-  if (call.options.lane_count == 0) call.options.lane_count = call.model->default_lane_count(call.options.window);
+  if (call.options.lane_count == 0) call.options.lane_count = default_lane_count(*call.model, call.options.window);
   TACIT_ASSIGN(const StreamResult stream, compress_stream(*call.model, call.codec_options(total), source, sink));
   report(result, stream);
   return {};
@@ -611,7 +611,7 @@ tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* in
     value.context_length = config.context_length;
     value.default_window = config.default_window();
     value.lane_bytes = LaneCaches::lane_bytes(config, value.default_window);
-    value.default_lane_count = loaded.default_lane_count(value.default_window);
+    value.default_lane_count = default_lane_count(loaded, value.default_window);
     value.is_recurrent = config.is_recurrent() ? 1 : 0;
     value.tokenizer = loaded.tokenizer_model.c_str();
     value.tokenizer_problem = loaded.tokenizer_error.c_str();

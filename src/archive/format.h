@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "base/sampler_settings.h"
+#include "sampling/sampler_settings.h"
 
 namespace tacit::archive {
 

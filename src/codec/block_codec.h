@@ -9,10 +9,10 @@
 #include <vector>
 
 #include "archive/format.h"
-#include "codec/apart.h"
 #include "codec/fallback.h"
-#include "codec/lockstep.h"
-#include "ingest/lines.h"
+#include "coding/independent.h"
+#include "coding/lockstep.h"
+#include "records/lines.h"
 
 namespace tacit {
 

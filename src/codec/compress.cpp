@@ -9,7 +9,7 @@
 #include "codec/block_codec.h"
 #include "codec/fallback.h"
 #include "codec/streams.h"
-#include "ingest/lines.h"
+#include "records/lines.h"
 
 namespace tacit {
 namespace {

@@ -5,8 +5,9 @@
 
 #include "archive/reader.h"
 #include "codec/block_codec.h"
+#include "codec/levels.h"
 #include "codec/streams.h"
-#include "ingest/lines.h"
+#include "records/lines.h"
 
 namespace tacit {
 namespace {
@@ -74,7 +75,7 @@ class Decompressor {
     const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool, header.window,
                                 header.contract == archive::kContractAdaptive, header.sampler,
                                 options_.trace ? &traces_ : nullptr};
-    codec_.emplace(context, model->default_lane_count(header.window));
+    codec_.emplace(context, default_lane_count(*model, header.window));
     return {};
   }
 

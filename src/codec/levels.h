@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What the levels 1 to 9 stand for: size against time (docs/decisions/0009 has the figures).
+// What the levels 1 to 9 stand for, size against time (docs/decisions/0009 has the figures), and the lanes of a model.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
-#include "base/limits.h"
 #include "model/config.h"
+#include "store/loaded_model.h"
 
 namespace tacit {
 
@@ -23,25 +21,14 @@ struct Level {
 };
 
 // `level`: kLevelMin to kLevelMax.
-inline Level level_settings(std::uint32_t level) {
-  constexpr std::size_t kMiB = 1024 * 1024;
-  constexpr std::array<Level, kLevelMax> kLevels = {{
-      {false, 1, kMiB},
-      {false, 2, kMiB},
-      {true, 1, kMiB},
-      {true, 2, kMiB},
-      {true, 4, kMiB},
-      {true, 4, 2 * kMiB},
-      {true, 4, 4 * kMiB},
-      {true, 4, 8 * kMiB},
-      {true, 8, 8 * kMiB},
-  }};
-  return kLevels[level - 1];
-}
+Level level_settings(std::uint32_t level);
 
-inline std::uint32_t level_window(const Level& level, const Config& config) {
-  const std::uint32_t window = config.default_window() * level.window_quarters / 4;
-  return std::clamp(window, limits::kWindowMin, std::max(config.window_max(), limits::kWindowMin));
-}
+// Tokens of context of a level.
+std::uint32_t level_window(const Level& level, const Config& config);
+
+// Strips that a block is cut into unless told otherwise: so many that the caches of their lanes take as much memory as
+// the weights, from 8 to 32, and no more than limits::kCacheBytesMax in all. With fewer, weights are read too often; with
+// more, caches are (docs/decisions/0003).
+std::uint32_t default_lane_count(const LoadedModel& model, std::uint32_t window);
 
 }  // namespace tacit

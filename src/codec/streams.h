@@ -10,11 +10,11 @@
 #include "archive/reader.h"
 #include "base/bytes.h"
 #include "base/result.h"
-#include "base/sampler_settings.h"
 #include "base/thread_pool.h"
-#include "codec/loaded_model.h"
-#include "codec/trace.h"
+#include "coding/trace.h"
 #include "kernels/kernels.h"
+#include "sampling/sampler_settings.h"
+#include "store/loaded_model.h"
 
 namespace tacit {
 

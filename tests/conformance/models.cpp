@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "base/file.h"
-#include "codec/lockstep.h"
+#include "coding/lockstep.h"
 #include "conformance/kit.h"
 #include "oracle/oracle.h"
 #include "quants/dequantize.h"

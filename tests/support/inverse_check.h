@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "predict/frequencies.h"
+#include "sampling/frequencies.h"
 
 namespace tacit::test {
 

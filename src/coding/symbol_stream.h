@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// One lane's symbols and code stream, in either direction. The two differ in who knows the next symbol.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "coder/range_coder.h"
+#include "mixing/adaptive.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tacit {
+
+// A distribution is Frequencies or a LanePrediction.
+struct EncodePort {
+  static constexpr ErrorCode kExcess = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
+  static constexpr bool kKnowsText = true;
+  std::span<const TokenId> symbols;
+  RangeEncoder encoder;
+
+  [[nodiscard]] std::uint64_t symbol_count() const { return symbols.size(); }
+  [[nodiscard]] std::uint64_t code_bytes() const { return encoder.byte_count(); }
+
+  bool code_answer(std::uint64_t step, const LanePrediction& prediction) {
+    const bool yes = prediction.answer_for(static_cast<std::uint32_t>(symbols[step]));
+    const std::uint64_t probability = prediction.yes_probability();
+    encoder.encode(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
+    return yes;
+  }
+  void found(std::uint32_t) {}
+  template <class Distribution>
+  Result<Interval> code(std::uint64_t step, const Distribution& distribution) {
+    const Interval interval = distribution.interval_of(static_cast<std::uint32_t>(symbols[step]));
+    encoder.encode(interval.low, interval.size, interval.total);
+    return interval;
+  }
+};
+
+struct DecodePort {
+  static constexpr ErrorCode kExcess = ErrorCode::kDamaged;  // the archive asks for it, and no encoder wrote that
+  static constexpr bool kKnowsText = false;
+  RangeDecoder decoder;
+  std::uint64_t count;
+  std::vector<TokenId> symbols;
+
+  [[nodiscard]] std::uint64_t symbol_count() const { return count; }
+  [[nodiscard]] std::uint64_t code_bytes() const { return 0; }
+  // After the last symbol. Errors: kDamaged.
+  [[nodiscard]] Status check_end() const {
+    return decoder.exhausted() ? Status() : damaged("code stream: found more bytes than its symbols need");
+  }
+
+  bool code_answer(std::uint64_t, const LanePrediction& prediction) {
+    const std::uint64_t probability = prediction.yes_probability();
+    const bool yes = decoder.value(kQuestionTotal) < probability;
+    decoder.consume(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
+    return yes;
+  }
+  void found(std::uint32_t symbol) { symbols.push_back(static_cast<TokenId>(symbol)); }
+  template <class Distribution>
+  Result<Interval> code(std::uint64_t, const Distribution& distribution) {
+    // Where every symbol is a candidate a damaged stream may say that it is none of them.
+    if (distribution.total() == 0) return damaged("code stream: found a choice among no symbols, expected one at least");
+    Interval interval;
+    const std::uint64_t value = decoder.value(distribution.total());
+    symbols.push_back(static_cast<TokenId>(distribution.symbol_at(value, interval)));
+    decoder.consume(interval.low, interval.size, interval.total);
+    return interval;
+  }
+};
+
+// What the model reads at `step` of a lane that knows its symbols so far: the one before it.
+template <class Port>
+TokenId input_token(const Tokenizer& tokenizer, const Port& port, std::uint64_t step) {
+  return step == 0 ? tokenizer.context_start_token() : tokenizer.model_token(port.symbols[step - 1]);
+}
+
+}  // namespace tacit
