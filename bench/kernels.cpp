@@ -3,7 +3,7 @@
 // (tests/kernel_check/check.h), then timed beside it. Ends at the first difference, with exit code 1.
 //
 //   tacit_kernels [--check] [--seed N] [--csv FILE] [NAME...]
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/float_environment.h"
+#include "engine/cpu/kernels/reference.h"
 #include "kernel_check/check.h"
-#include "kernels/reference.h"
 #include "timing.h"
 
 namespace tacit::bench {

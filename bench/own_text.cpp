@@ -13,10 +13,11 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "coding/lockstep.h"
-#include "model/forward.h"
+#include "coding/strip_coder.h"
 #include "sampling/sampler.h"
 #include "store/builtin_model.h"
+#include "store/engines.h"
+#include "support/cpu_model.h"
 
 namespace tacit {
 namespace {
@@ -42,7 +43,6 @@ struct Drawn {
 
 // One text being drawn.
 struct Author {
-  LaneCache cache;
   Sampler sampler;
   TokenId last;
   bool ended = false;
@@ -58,7 +58,7 @@ double bits_of(const SampledDistribution& distribution, TokenId token) {
 // Draws tokens and says what they could have cost.
 class Dice {
  public:
-  Dice(const SamplerSettings& settings, std::uint32_t vocabulary_size, const kernels::Kernels& kernels)
+  Dice(const SamplerSettings& settings, std::uint32_t vocabulary_size, const kernels::DistributionKernels& kernels)
       : is_greedy_(settings.temperature == 0.0F),
         distribution_(settings, vocabulary_size, kernels),
         plain_({}, vocabulary_size, kernels),
@@ -88,20 +88,21 @@ class Dice {
 };
 
 // Up to `token_count` tokens of each text; EOS, which is not kept, ends it.
-Drawn draw(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool, const SamplerSettings& settings,
-           std::uint32_t text_count, std::size_t token_count) {
+Drawn draw(const LoadedModel& model, const Engine& engine, const SamplerSettings& settings, std::uint32_t text_count,
+           std::size_t token_count) {
   const Config& config = model.model.config;
   const std::uint32_t window = config.default_window();
   const std::uint32_t size = config.vocabulary_size;
   std::vector<Author> authors;
   for (std::uint32_t i = 0; i < text_count; ++i) {
-    authors.push_back({LaneCache(config, window, 1),
-                       Sampler::create(settings, i, std::vector<bool>(size), kernels).value(),
+    authors.push_back({Sampler::create(settings, i, std::vector<bool>(size), engine.distribution_kernels()).value(),
                        model.tokenizer->context_start_token()});
   }
-  Forward forward(model.model, kernels, window, &pool);
-  Dice dice(settings, size, kernels);
-  std::vector<float> logits(kernels::round_up(size, kernels::kTile));
+  const std::unique_ptr<Lanes> lanes = engine.make_lanes(window);
+  if (!lanes->reserve(text_count, token_count, ErrorCode::kUsage).ok()) std::abort();
+  const std::unique_ptr<Pass> pass = lanes->make_pass(true);
+  Dice dice(settings, size, engine.distribution_kernels());
+  std::vector<float> logits(engine.logit_stride());
   Drawn drawn;
   drawn.texts.resize(text_count);
   for (std::uint32_t step = 0; step < token_count; ++step) {
@@ -109,14 +110,14 @@ Drawn draw(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool
     std::vector<std::uint32_t> numbers;
     for (std::uint32_t i = 0; i < text_count; ++i) {
       if (authors[i].ended) continue;
-      rows.push_back({&authors[i].cache, step, authors[i].last});
+      rows.push_back({i, step, authors[i].last});
       numbers.push_back(i);
     }
     if (rows.empty()) break;
-    forward.run(rows);
+    pass->run(rows);
     for (std::uint32_t row = 0; row < rows.size(); ++row) {
       Author& author = authors[numbers[row]];
-      forward.logits({&row, 1}, logits.data(), logits.size());
+      pass->logits({&row, 1}, logits.data());
       const double bits =
           step == 0 ? dice.first(author, numbers[row], logits.data()) : dice.next(author, logits.data());
       author.ended = author.last == model.tokenizer->eos_token();
@@ -130,15 +131,14 @@ Drawn draw(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool
 }
 
 // Bytes of code of all texts, a lane each.
-double coded_bytes(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool, const Drawn& drawn,
-                   bool adaptive, const std::optional<SamplerSettings>& stated) {
-  const CodingContext context{model.model, *model.tokenizer, kernels, pool, model.model.config.default_window(),
-                              adaptive,    stated,           nullptr};
+double coded_bytes(const LoadedModel& model, const Engine& engine, ThreadPool& pool, const Drawn& drawn, bool adaptive,
+                   const std::optional<SamplerSettings>& stated) {
+  const CodingContext context{engine, *model.tokenizer, pool, model.model.config.default_window(), adaptive, stated};
   const std::vector<std::span<const TokenId>> strips(drawn.texts.begin(), drawn.texts.end());
   double bytes = 0;
-  Lockstep coder(context);
-  const auto codes = coder.encode(strips, [](const CodingState&) { return Status(); });
-  for (const ByteVector& code : codes.value()) bytes += static_cast<double>(code.size());
+  StripCoder coder(context, Schedule::lockstep());
+  const auto encoded = coder.encode(strips, test::ignore_progress);
+  for (const ByteVector& code : encoded.value().codes) bytes += static_cast<double>(code.size());
   return bytes;
 }
 
@@ -146,19 +146,19 @@ int run(std::uint32_t text_count, std::size_t token_count) {
   const auto loaded = builtin_model();
   if (!loaded.ok()) return 1;
   const LoadedModel& model = *loaded.value();
-  const kernels::Kernels& kernels = *kernels::find_kernels("");
   ThreadPool pool(0);
+  const std::unique_ptr<Engine> engine = make_engine(model, {"", &pool}).value();
   std::printf("%-28s %8s %9s | bytes: %8s %8s %8s %8s | ratio %7s %7s\n", "sampler", "tokens", "text", "least", "plain",
               "told not", "stated", "plain", "told not");
   for (const NamedSampler& sampler : kSamplers) {
-    const Drawn drawn = draw(model, kernels, pool, sampler.settings, text_count, token_count);
+    const Drawn drawn = draw(model, *engine, sampler.settings, text_count, token_count);
     double text_bytes = 0;
     for (const auto& text : drawn.texts) {
       text_bytes += static_cast<double>(model.tokenizer->decode(text, false).value().size());
     }
-    const double plain = coded_bytes(model, kernels, pool, drawn, false, {});
-    const double told_nothing = coded_bytes(model, kernels, pool, drawn, true, {});
-    const double stated = coded_bytes(model, kernels, pool, drawn, true, sampler.settings);
+    const double plain = coded_bytes(model, *engine, pool, drawn, false, {});
+    const double told_nothing = coded_bytes(model, *engine, pool, drawn, true, {});
+    const double stated = coded_bytes(model, *engine, pool, drawn, true, sampler.settings);
     std::printf("%-28s %8zu %9.0f | %15.0f %8.0f %8.0f %8.0f | %13.2f %7.2f\n", sampler.name, drawn.token_count,
                 text_bytes, drawn.ideal_bits / 8, plain, told_nothing, stated, text_bytes / plain,
                 text_bytes / told_nothing);

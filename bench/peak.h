@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/thread_pool.h"
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 
 namespace tacit::bench {
 

@@ -33,8 +33,8 @@ class Stopwatch {
 };
 
 // Makes a field of the table call that of the set, on the watch.
-template <auto kField, Share kShare, class Result, class... Arguments>
-void wrap(Result (*Kernels::*)(Arguments...)) {
+template <auto kField, Share kShare, class Table, class Result, class... Arguments>
+void wrap(Result (*Table::*)(Arguments...)) {
   state.timed.*kField = [](Arguments... arguments) -> Result {
     const Stopwatch watch(kShare);
     return (state.set->*kField)(arguments...);

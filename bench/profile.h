@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <span>
 
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 
 namespace tacit::bench {
 

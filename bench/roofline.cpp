@@ -14,13 +14,14 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "coding/lockstep.h"
-#include "kernels/kernels.h"
+#include "coding/strip_coder.h"
+#include "engine/cpu/kernels/kernels.h"
 #include "peak.h"
 #include "profile.h"
 #include "shapes.h"
 #include "store/builtin_model.h"
 #include "support/bare_ids.h"
+#include "support/cpu_model.h"
 #include "timing.h"
 
 namespace tacit {
@@ -82,8 +83,9 @@ struct Work {
 // One kind of work on one model, ready to be done again and again.
 class Coding {
  public:
-  Coding(const Model& model, const Work& work)
+  Coding(const Model& model, const PackedWeights& weights, const Work& work)
       : model_(model),
+        weights_(weights),
         work_(work),
         alphabet_(model.config.vocabulary_size),
         tokens_(text_like(work.lane_count * work.tokens_a_lane, model.config.vocabulary_size)) {
@@ -97,7 +99,8 @@ class Coding {
   // Seconds of the fastest of a few passes.
   double measure(const kernels::Kernels& kernels, ThreadPool& pool) {
     constexpr int kPasses = 3;
-    Lockstep coder(context(kernels, pool));
+    const auto engine = make_cpu_engine(model_, weights_, kernels, pool);
+    StripCoder coder(context(*engine, pool), Schedule::lockstep());
     if (codes_.empty() && work_.decodes) encode(coder);
     return best_of(
         kPasses, [&] { work_.decodes ? decode(coder) : encode(coder); }, kPassesSeconds);
@@ -106,7 +109,8 @@ class Coding {
   // One more pass, of one thread and under observation. Returns its seconds of processor time.
   double profile(bench::Profile& profile) {
     ThreadPool pool(1);
-    Lockstep coder(context(profile.kernels(), pool));
+    const auto engine = make_cpu_engine(model_, weights_, profile.kernels(), pool);
+    StripCoder coder(context(*engine, pool), Schedule::lockstep());
     const double begin = bench::processor_seconds();
     profile.start();
     work_.decodes ? decode(coder) : encode(coder);
@@ -115,19 +119,19 @@ class Coding {
   }
 
  private:
-  CodingContext context(const kernels::Kernels& kernels, ThreadPool& pool) {
-    return {model_, alphabet_, kernels, pool, model_.config.default_window(), work_.adaptive, std::nullopt, nullptr};
+  CodingContext context(const Engine& engine, ThreadPool& pool) {
+    return {engine, alphabet_, pool, model_.config.default_window(), work_.adaptive, std::nullopt, nullptr};
   }
-  static Status ignore(const CodingState&) { return {}; }
 
-  void encode(Lockstep& coder) { codes_ = coder.encode(strips_, ignore).value(); }
-  void decode(Lockstep& coder) {
+  void encode(StripCoder& coder) { codes_ = coder.encode(strips_, test::ignore_progress).value().codes; }
+  void decode(StripCoder& coder) {
     std::vector<CodedStrip> coded;
     for (const ByteVector& code : codes_) coded.push_back({code, work_.tokens_a_lane});
-    if (!coder.decode(coded, ignore).ok()) std::abort();
+    if (!coder.decode(coded, test::ignore_progress).ok()) std::abort();
   }
 
   const Model& model_;
+  const PackedWeights& weights_;
   Work work_;
   test::BareIds alphabet_;
   std::vector<TokenId> tokens_;
@@ -141,21 +145,16 @@ struct Machine {
 };
 
 // All matrices of a model of a shape, or of the built-in one.
-std::vector<const kernels::PackedMatrix*> matrices_of(const Model& model) {
-  std::vector<const kernels::PackedMatrix*> matrices = {&model.weights.output.packed};
-  for (const LayerWeights& layer : model.weights.layers) {
-    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.ffn.gate,
-                                 &layer.ffn.up, &layer.ffn.down}) {
-      matrices.push_back(&linear->packed);
-    }
-  }
+std::vector<const kernels::PackedMatrix*> matrices_of(const Model& model, const PackedWeights& weights) {
+  std::vector<const kernels::PackedMatrix*> matrices;
+  for (std::uint32_t i = 0; i < model.weights.matrices.size(); ++i) matrices.push_back(&weights[i]);
   return matrices;
 }
 
-double weight_bytes(const Model& model) {
+double weight_bytes(const Model& model, const PackedWeights& weights) {
   double bytes = 0;
-  for (const kernels::PackedMatrix* matrix : matrices_of(model)) {
-    bytes += 1.0 * matrix->tile_count() * matrix->block_count * static_cast<double>(tile_block_bytes(matrix->format));
+  for (const kernels::PackedMatrix* matrix : matrices_of(model, weights)) {
+    bytes += static_cast<double>(packed_bytes(*matrix));
   }
   return bytes;
 }
@@ -170,11 +169,12 @@ struct Measured {
   double waiting = 0;  // of all threads': what one thread alone would not have taken
 };
 
-Measured measure(const Model& model, ThreadPool& pool, const Machine& machine, const Work& work) {
+Measured measure(const Model& model, const PackedWeights& weights, ThreadPool& pool, const Machine& machine,
+                 const Work& work) {
   const kernels::Kernels& kernels = *kernels::find_kernels("");
   std::vector<const std::uint8_t*> matrices;
-  for (const kernels::PackedMatrix* matrix : matrices_of(model)) matrices.push_back(matrix->data);
-  Coding coding(model, work);
+  for (const kernels::PackedMatrix* matrix : matrices_of(model, weights)) matrices.push_back(matrix->data);
+  Coding coding(model, weights, work);
   const double time = coding.measure(kernels, pool);
   bench::Profile profile(kernels, matrices);
   const double alone = coding.profile(profile);
@@ -186,7 +186,7 @@ Measured measure(const Model& model, ThreadPool& pool, const Machine& machine, c
         measured.tokens_per_second * static_cast<double>(model.multiply_adds_per_token()) / machine.peak.multiply_adds;
   }
   if (work.lane_count == 1) {
-    measured.of_bandwidth = measured.tokens_per_second * weight_bytes(model) / machine.bandwidth;
+    measured.of_bandwidth = measured.tokens_per_second * weight_bytes(model, weights) / machine.bandwidth;
   }
   measured.of_time = profile.shares();
   measured.rest = 1;
@@ -228,8 +228,9 @@ void write_csv(std::ostream& csv, const char* shape, const Work& work, std::uint
 
 void measure_shape(const char* name, const Model& model, ThreadPool& pool, const Machine& machine, std::ostream* csv) {
   const auto multiply_adds = static_cast<double>(model.multiply_adds_per_token());
+  const PackedWeights weights = test::pack(model);
   std::printf("%s: %.1f M multiply-adds a token, %.1f MB of weights\n", name, multiply_adds / 1e6,
-              weight_bytes(model) / 1e6);
+              weight_bytes(model, weights) / 1e6);
   // As many tokens as two threads that reach a third of their peak code in a second or so, for any number of threads,
   // since attention takes the longer the longer a text is; of small models more, so that caches and experts are not all
   // new, which large ones would take too long for.
@@ -246,7 +247,7 @@ void measure_shape(const char* name, const Model& model, ThreadPool& pool, const
                         {"decode, 32 lanes", kLanes, length(kLanes, 1), true, true},
                         {"decode, one lane", 1, length(1, 0.1), true, true}};
   for (const Work& work : works) {
-    const Measured measured = measure(model, pool, machine, work);
+    const Measured measured = measure(model, weights, pool, machine, work);
     print(work, measured, multiply_adds, pool.thread_count());
     if (csv != nullptr) write_csv(*csv, name, work, pool.thread_count(), measured);
   }

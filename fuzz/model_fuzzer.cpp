@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "model/forward.h"
+#include "engine/cpu/forward.h"
 #include "support/family_models.h"
 
 namespace {
@@ -180,9 +180,10 @@ bool is_small(const tacit::Model& model) {
 }
 
 // The frequencies of every position, and in front of them their sum: 0 where a logit is not finite.
-std::vector<std::uint64_t> run(const tacit::Model& model, const tacit::kernels::Kernels& kernels) {
+std::vector<std::uint64_t> run(const tacit::Model& model, const tacit::PackedWeights& weights,
+                               const tacit::kernels::Kernels& kernels) {
   tacit::LaneCache cache(model.config, kWindow, kChunk);
-  tacit::Forward forward(model, kernels, kWindow, nullptr);
+  tacit::Forward forward(model, weights, kernels, kWindow, nullptr);
   const std::uint32_t vocabulary = model.config.vocabulary_size;
   std::vector<float> logits(tacit::kernels::round_up(vocabulary, tacit::kernels::kTile));
   std::vector<std::uint32_t> frequencies(logits.size());
@@ -190,9 +191,9 @@ std::vector<std::uint64_t> run(const tacit::Model& model, const tacit::kernels::
   for (std::uint32_t first = 0; first < kPositions; first += kChunk) {
     std::vector<tacit::Row> rows;
     for (std::uint32_t p = first; p < first + kChunk; ++p) {
-      rows.push_back({&cache, p, static_cast<tacit::TokenId>(p * 7 % vocabulary)});
+      rows.push_back({0, p, static_cast<tacit::TokenId>(p * 7 % vocabulary)});
     }
-    forward.run(rows);
+    forward.run({&cache, 1}, rows);
     for (std::uint32_t r = 0; r < kChunk; ++r) {
       forward.logits({&r, 1}, logits.data(), logits.size());
       result.push_back(kernels.frequencies(logits.data(), vocabulary, 1.0f, frequencies.data()));
@@ -214,9 +215,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   if (!is_small(model.value())) return 0;
+  tacit::ThreadPool caller(1);
+  const auto weights = tacit::PackedWeights::pack(model.value().weights, caller, {});
+  if (!weights.ok()) {
+    if (!weights.error().message.starts_with("fuzz: ")) std::abort();
+    return 0;
+  }
   const tacit::kernels::KernelList sets = tacit::kernels::available_kernels();
-  const auto frequencies = run(model.value(), *sets.sets[0]);
+  const auto frequencies = run(model.value(), weights.value(), *sets.sets[0]);
   // The reference set is slow, and other tests compare it as well.
-  if (size % 8 == 0 && run(model.value(), *sets.sets[sets.count - 1]) != frequencies) std::abort();
+  if (size % 8 == 0 && run(model.value(), weights.value(), *sets.sets[sets.count - 1]) != frequencies) std::abort();
   return 0;
 }

@@ -21,11 +21,14 @@
 #include "codec/fallback.h"
 #include "codec/levels.h"
 #include "codec/streams.h"
+#include "coding/strip_coder.h"
+#include "engine/cpu/forward.h"
 #include "generate/generate.h"
-#include "model/forward.h"
 #include "sampling/sampler.h"
 #include "store/builtin_model.h"
+#include "store/engines.h"
 #include "support/byte_vocabulary.h"
+#include "support/cpu_model.h"
 #include "support/gguf_writer.h"
 #include "support/shared_data.h"
 #include "support/tiny_model.h"
@@ -249,7 +252,8 @@ class SmallModel {
     const Model& model = loaded_.model;
     const kernels::Kernels& kernels = *kernels::find_kernels("");
     LaneCache cache(model.config, kWindow, 1);
-    Forward forward(model, kernels, kWindow, nullptr);
+    const PackedWeights weights = test::pack(model);
+    Forward forward(model, weights, kernels, kWindow, nullptr);
     std::vector<bool> excluded(model.config.vocabulary_size);
     std::fill_n(excluded.begin(), kFirstByteToken, true);
     Sampler sampler = Sampler::create({}, seed, excluded, kernels).value();
@@ -257,9 +261,9 @@ class SmallModel {
     TokenId token = loaded_.tokenizer->context_start_token();
     std::string out;
     for (std::uint32_t i = 0; i < token_count; ++i) {
-      const std::vector<Row> rows{{&cache, i, token}};
+      const std::vector<Row> rows{{0, i, token}};
       const std::uint32_t row = 0;
-      forward.run(rows);
+      forward.run({&cache, 1}, rows);
       forward.logits({&row, 1}, logits.data(), logits.size());
       token = sampler.draw(logits.data()).value();
       out += static_cast<char>(token - kFirstByteToken);
@@ -296,8 +300,7 @@ struct Setting {
 
 CodecOptions codec_options(const Setting& setting, ThreadPool& pool) {
   CodecOptions options;
-  options.kernels = kernels::find_kernels(setting.kernel_set);
-  options.pool = &pool;
+  options.engine = {setting.kernel_set, &pool};
   options.window = 64;
   options.lane_max = setting.lane_max;
   options.adaptive = setting.adaptive;
@@ -563,20 +566,20 @@ TEST(Codec, LanesThatLearnFromEachOtherAreTheSameOnEveryThreadCountAndKernelSet)
       tokenizer.encode(as_bytes(text + text)), tokenizer.encode(as_bytes("x")),
       tokenizer.encode(as_bytes(text.substr(50))), tokenizer.encode(as_bytes(std::string(150, 'y')))};
   const std::vector<std::span<const TokenId>> strips(lanes.begin(), lanes.end());
-  const auto no_observer = [](const CodingState&) { return Status(); };
   std::vector<ByteVector> expected;
   for (const char* set : {"", "reference", "avx2", "avx512", "neon", "dotprod"}) {
     if (kernels::find_kernels(set) == nullptr) continue;
     for (const std::uint32_t threads : {1u, 2u, 5u, 9u}) {
       ThreadPool pool(threads);
-      Lockstep lockstep({(*model).model, tokenizer, *kernels::find_kernels(set), pool, 64, true, std::nullopt});
-      const auto codes = lockstep.encode(strips, no_observer);
-      ASSERT_TRUE(codes.ok());
-      if (expected.empty()) expected = codes.value();
-      EXPECT_EQ(codes.value(), expected) << set << ", threads " << threads;
+      const auto engine = make_engine(*model, {set, &pool}).value();
+      StripCoder coder({*engine, tokenizer, pool, 64, true, std::nullopt}, Schedule::lockstep());
+      const auto encoded = coder.encode(strips, test::ignore_progress);
+      ASSERT_TRUE(encoded.ok());
+      if (expected.empty()) expected = encoded.value().codes;
+      EXPECT_EQ(encoded.value().codes, expected) << set << ", threads " << threads;
       std::vector<CodedStrip> coded;
       for (std::size_t i = 0; i < lanes.size(); ++i) coded.push_back({expected[i], lanes[i].size()});
-      const auto decoded = lockstep.decode(coded, no_observer);
+      const auto decoded = coder.decode(coded, test::ignore_progress);
       ASSERT_TRUE(decoded.ok()) << decoded.error().message;
       EXPECT_EQ(decoded.value(), lanes) << set << ", threads " << threads;
     }
@@ -744,7 +747,7 @@ double ideal_bits(const LoadedModel& model, std::uint32_t window, std::span<cons
   const kernels::Kernels& kernels = *kernels::find_kernels("");
   const Tokenizer& tokenizer = *model.tokenizer;
   LaneCache cache(model.model.config, window, kChunk);
-  Forward forward(model.model, kernels, window, nullptr);
+  Forward forward(model.model, model.weights(), kernels, window, nullptr);
   Frequencies frequencies(kernels, tokenizer.vocabulary_size(), tokenizer.symbol_count());
   std::vector<float> logits(kernels::round_up(model.model.config.vocabulary_size, kernels::kTile));
   double bits = 0;
@@ -752,9 +755,9 @@ double ideal_bits(const LoadedModel& model, std::uint32_t window, std::span<cons
     std::vector<Row> rows;
     for (std::size_t i = begin; i < std::min(begin + kChunk, symbols.size()); ++i) {
       const TokenId input = i == 0 ? tokenizer.context_start_token() : tokenizer.model_token(symbols[i - 1]);
-      rows.push_back({&cache, static_cast<std::uint32_t>(i), input});
+      rows.push_back({0, static_cast<std::uint32_t>(i), input});
     }
-    forward.run(rows);
+    forward.run({&cache, 1}, rows);
     for (std::uint32_t row = 0; row < rows.size(); ++row) {
       forward.logits({&row, 1}, logits.data(), logits.size());
       EXPECT_TRUE(frequencies.set_softmax(logits.data()).ok());
@@ -865,13 +868,14 @@ class BlockBuilder {
   // `adaptive`: as the block's only model segment, since those learn from each other.
   BlockBuilder& add_model(std::string_view text, bool adaptive = false) {
     ThreadPool pool(1);
-    Lockstep lockstep({model_->model, *model_->tokenizer, *kernels::find_kernels(""), pool, 256, adaptive, std::nullopt});
+    const auto engine = make_engine(*model_, {"", &pool}).value();
+    StripCoder coder({*engine, *model_->tokenizer, pool, 256, adaptive, std::nullopt}, Schedule::lockstep());
     const std::vector<TokenId> symbols = model_->tokenizer->encode(span_of(text));
     const std::span<const TokenId> strip = symbols;
-    const auto codes = lockstep.encode({&strip, 1}, [](const CodingState&) { return Status(); });
-    EXPECT_TRUE(codes.ok());
+    const auto encoded = coder.encode({&strip, 1}, test::ignore_progress);
+    EXPECT_TRUE(encoded.ok());
     const auto decoded = model_->tokenizer->decode(symbols, segments_.empty());
-    return add(archive::Method::kModel, codes.value()[0], as_text(decoded.value()), symbols.size());
+    return add(archive::Method::kModel, encoded.value().codes[0], as_text(decoded.value()), symbols.size());
   }
 
   [[nodiscard]] const std::string& text() const { return text_; }
@@ -968,8 +972,7 @@ TEST(Codec, ArchivesWithoutModelSegmentsNeedNoModel) {
 
   ThreadPool pool(1);
   CodecOptions options;
-  options.kernels = kernels::find_kernels("");
-  options.pool = &pool;
+  options.engine = {"", &pool};
   std::size_t asked = 0;
   const ModelFinder finder = [&](const archive::Header&) -> Result<const LoadedModel*> {
     ++asked;
@@ -1182,7 +1185,6 @@ TEST(Codec, OptionsThatAskForTooMuchMemoryAreRefused) {
   shape.head_count = shape.kv_head_count = 16;
   shape.head_dim = 256;
   const SmallModel model(shape);
-  const kernels::Kernels& kernels = *kernels::find_kernels("");
   ThreadPool pool(1);
   const auto expect_refused = [](const auto& result, const std::string& start) {
     ASSERT_FALSE(result.ok());
@@ -1204,13 +1206,14 @@ TEST(Codec, OptionsThatAskForTooMuchMemoryAreRefused) {
   EXPECT_EQ(default_lane_count(*model, limits::kWindowMax), 1u);
   EXPECT_EQ(default_lane_count(*model, 64), 8u);
 
+  const auto engine = make_engine(*model, {"", &pool}).value();
   GenerateOptions generation;
   generation.window = limits::kWindowMax;
   generation.token_count = 1;
-  expect_refused(generate(*model, kernels, pool, generation, {}, [](ByteSpan) { return true; }),
+  expect_refused(generate(*model, *engine, generation, {}, [](ByteSpan) { return true; }),
                  "1 lane of 1048576 tokens");
   const TokenId id = 1;
-  expect_refused(sequence_logits((*model).model, kernels, pool, limits::kWindowMax, {&id, 1},
+  expect_refused(sequence_logits(*model, *engine, limits::kWindowMax, {&id, 1},
                                  [](std::size_t, const float*) { return true; }),
                  "1 lane of 1048576 tokens");
 }

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/limits.h"
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 #include "sampling/frequencies.h"
 #include "sampling/sampler.h"
 #include "support/inverse_check.h"

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "base/file.h"
-#include "coding/lockstep.h"
+#include "coding/strip_coder.h"
 #include "support/bare_ids.h"
+#include "support/counting_engine.h"
+#include "support/cpu_model.h"
 #include "support/lanes.h"
 #include "support/shared_data.h"
 #include "support/tiny_model.h"
@@ -123,21 +125,19 @@ struct Coding {
   const kernels::Kernels* kernels = kernels::find_kernels("");
 };
 
-Status no_observer(const CodingState&) { return {}; }
-
 std::vector<ByteVector> encode(const Model& model, const Coding& coding, const std::vector<Text>& texts) {
   const test::BareIds alphabet(model.config.vocabulary_size);
-  ThreadPool pool(coding.thread_count);
+  test::CpuModel cpu(model, coding.thread_count, *coding.kernels);
   const std::vector<std::span<const TokenId>> strips(texts.begin(), texts.end());
-  Lockstep lockstep({model, alphabet, *coding.kernels, pool, coding.window, coding.adaptive, std::nullopt});
-  return lockstep.encode(strips, no_observer).value();
+  StripCoder coder(cpu.context(alphabet, coding.window, coding.adaptive), Schedule::lockstep());
+  return coder.encode(strips, test::ignore_progress).value().codes;
 }
 
 Result<std::vector<Text>> decode(const Model& model, const Coding& coding, const std::vector<CodedStrip>& strips) {
   const test::BareIds alphabet(model.config.vocabulary_size);
-  ThreadPool pool(coding.thread_count);
-  Lockstep lockstep({model, alphabet, *coding.kernels, pool, coding.window, coding.adaptive, std::nullopt});
-  return lockstep.decode(strips, no_observer);
+  test::CpuModel cpu(model, coding.thread_count, *coding.kernels);
+  StripCoder coder(cpu.context(alphabet, coding.window, coding.adaptive), Schedule::lockstep());
+  return coder.decode(strips, test::ignore_progress);
 }
 
 std::vector<CodedStrip> coded_strips(const std::vector<ByteVector>& codes, const std::vector<Text>& texts) {
@@ -256,46 +256,24 @@ TEST(SpeculativeDecoding, GivesOfADamagedCodeWhatADecoderWithoutDraftsGives) {
 
 // ---- What it costs ----
 
-// Counts what the model reads by its products with one matrix, which each run multiplies once.
-struct CountedProducts {
-  static inline const kernels::Kernels* kernels;
-  static inline const std::uint8_t* matrix;
-  static inline std::uint64_t runs, rows;
-
-  static void matmul(const kernels::PackedMatrix& weights, std::uint32_t first_tile, std::uint32_t end_tile,
-                     const kernels::QuantizedRows& in, std::uint32_t row_count, float* out, std::size_t out_stride) {
-    if (weights.data == matrix) {
-      ++runs;
-      rows += row_count;
-    }
-    kernels->matmul(weights, first_tile, end_tile, in, row_count, out, out_stride);
-  }
-};
-
-struct Reading {
-  std::uint64_t runs;
-  std::uint64_t rows;
-};
-
-// What decoding the texts, a lane each, reads.
-Reading reading_of(const Model& model, const Linear& counted, const std::vector<Text>& texts) {
+// What decoding the texts, a lane each, makes the model read.
+test::Counts reading_of(const Model& model, const std::vector<Text>& texts) {
   const Coding coding{true};
   const std::vector<ByteVector> codes = encode(model, coding, texts);
-  kernels::Kernels counting = *coding.kernels;
-  counting.matmul = CountedProducts::matmul;
-  CountedProducts::kernels = coding.kernels;
-  CountedProducts::matrix = counted.packed.data;
-  CountedProducts::runs = CountedProducts::rows = 0;
-  const auto decoded = decode(model, {true, coding.window, 1, &counting}, coded_strips(codes, texts));
+  const test::BareIds alphabet(model.config.vocabulary_size);
+  test::CpuModel cpu(model);
+  const test::CountingEngine counting(cpu.engine());
+  ThreadPool pool(1);
+  StripCoder coder({counting, alphabet, pool, coding.window, coding.adaptive, std::nullopt}, Schedule::lockstep());
+  const auto decoded = coder.decode(coded_strips(codes, texts), test::ignore_progress);
   EXPECT_TRUE(decoded.ok() && decoded.value() == texts);
-  return {CountedProducts::runs, CountedProducts::rows};
+  return counting.counts();
 }
 
 TEST(SpeculativeDecoding, ReadsARepetitionInFewRuns) {
   const OwnedModel owned(test::TinyModelBuilder({}).build());
-  const Linear& query = owned.model.weights.layers[0].query;
   for (const std::size_t size : {301u, 302u, 310u}) {
-    const Reading reading = reading_of(owned.model, query, {repeated({5}, size)});
+    const test::Counts reading = reading_of(owned.model, {repeated({5}, size)});
     EXPECT_LT(reading.runs, size / 4);
     EXPECT_EQ(reading.rows, size) << "all drafts are right, none goes beyond the end";
   }
@@ -305,7 +283,7 @@ TEST(SpeculativeDecoding, ReadsARowForASymbolWhereNothingRepeats) {
   const OwnedModel owned(test::TinyModelBuilder({}).build());
   Text text(owned.model.config.vocabulary_size);
   for (std::size_t i = 0; i < text.size(); ++i) text[i] = static_cast<TokenId>(i);
-  const Reading reading = reading_of(owned.model, owned.model.weights.layers[0].query, {text});
+  const test::Counts reading = reading_of(owned.model, {text});
   EXPECT_EQ(reading.runs, text.size());
   EXPECT_EQ(reading.rows, text.size());
 }
@@ -313,7 +291,7 @@ TEST(SpeculativeDecoding, ReadsARowForASymbolWhereNothingRepeats) {
 TEST(SpeculativeDecoding, DraftsThatFailCostFewRows) {
   const OwnedModel owned(test::TinyModelBuilder({}).build());
   const Text text = test::random_tokens(1200, 8, 13);  // every pair was there before, and says nothing
-  const Reading reading = reading_of(owned.model, owned.model.weights.layers[0].query, {text});
+  const test::Counts reading = reading_of(owned.model, {text});
   EXPECT_GT(reading.rows, text.size()) << "drafts were tried";
   EXPECT_LT(reading.rows, text.size() * 11 / 10);
 }
@@ -321,7 +299,7 @@ TEST(SpeculativeDecoding, DraftsThatFailCostFewRows) {
 TEST(SpeculativeDecoding, LanesSideBySideReadNoDrafts) {
   const OwnedModel owned(test::TinyModelBuilder({}).build());
   const std::vector<Text> texts(3, repeated({5}, 100));
-  const Reading reading = reading_of(owned.model, owned.model.weights.layers[0].query, texts);
+  const test::Counts reading = reading_of(owned.model, texts);
   EXPECT_EQ(reading.runs, 100u);
   EXPECT_EQ(reading.rows, 300u);
 }
@@ -329,7 +307,7 @@ TEST(SpeculativeDecoding, LanesSideBySideReadNoDrafts) {
 TEST(SpeculativeDecoding, ARecurrentModelReadsEachPositionOnce) {
   TACIT_NEEDS_SHARED("conformance/models/mamba.gguf");
   const OwnedModel owned(read_file(test::shared_data_path("conformance/models/mamba.gguf")));
-  const Reading reading = reading_of(owned.model, owned.model.weights.layers[0].mamba.in, {repeated({5}, 100)});
+  const test::Counts reading = reading_of(owned.model, {repeated({5}, 100)});
   EXPECT_EQ(reading.runs, 100u);
   EXPECT_EQ(reading.rows, 100u);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The engine's promises: identical bits for every kernel set, thread count, batch of lanes and prefill chunk, text
 // longer than the window included; and logits close to a float64 forward pass of the same model.
-#include "model/forward.h"
+#include "engine/cpu/forward.h"
 
 #include <gtest/gtest.h>
 
@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "oracle/oracle.h"
+#include "support/cpu_model.h"
 #include "support/lanes.h"
 #include "support/shared_data.h"
 #include "support/tiny_model.h"
@@ -106,13 +107,14 @@ TEST(Forward, ALaneDoesNotRememberTheTextBefore) {
   const auto second = random_tokens(60, owned.model.config.vocabulary_size, 2);
   const kernels::Kernels& kernels = *kernels::find_kernels("");
   LaneCache cache(owned.model.config, 32, 64);
-  Forward forward(owned.model, kernels, 32, nullptr);
+  const PackedWeights weights = test::pack(owned.model);
+  Forward forward(owned.model, weights, kernels, 32, nullptr);
   const std::uint32_t stride = kernels::round_up(owned.model.config.vocabulary_size, kernels::kTile);
   std::vector<float> last(stride);
   for (const auto& tokens : {first, second}) {
     for (std::uint32_t p = 0; p < tokens.size(); ++p) {
-      const Row row{&cache, p, tokens[p]};
-      forward.run({&row, 1});
+      const Row row{0, p, tokens[p]};
+      forward.run({&cache, 1}, {&row, 1});
     }
     const std::uint32_t index = 0;
     forward.logits({&index, 1}, last.data(), stride);

@@ -15,8 +15,10 @@
 #include <utility>
 #include <vector>
 
-#include "coding/lockstep.h"
+#include "coding/strip_coder.h"
 #include "store/builtin_model.h"
+#include "store/engines.h"
+#include "support/cpu_model.h"
 
 namespace tacit {
 namespace {
@@ -41,7 +43,7 @@ class TraceTest : public ::testing::Test {
   using Strips = std::vector<std::vector<TokenId>>;
 
   CodingContext context(bool adaptive, LaneTraces* traces) {
-    return {model_->model, *model_->tokenizer, *kernels::find_kernels(""), pool_, 64, adaptive, {}, traces};
+    return {*engine_, *model_->tokenizer, pool_, 64, adaptive, {}, traces};
   }
 
   Strips strips() const {
@@ -57,13 +59,13 @@ class TraceTest : public ::testing::Test {
 
   static std::vector<ByteVector> encode(const CodingContext& context, const Strips& strips) {
     const std::vector<std::span<const TokenId>> views(strips.begin(), strips.end());
-    Lockstep lockstep(context);
-    Result<std::vector<ByteVector>> codes = lockstep.encode(views, [](const CodingState&) -> Status { return {}; });
-    return std::move(codes.value());
+    StripCoder coder(context, Schedule::lockstep());
+    return coder.encode(views, test::ignore_progress).value().codes;
   }
 
   std::shared_ptr<const LoadedModel> model_ = builtin_model().value();
   ThreadPool pool_{2};
+  std::unique_ptr<Engine> engine_ = make_engine(*model_, {"", &pool_}).value();
 };
 
 TEST_F(TraceTest, bitsAreTheLengthOfTheCode) {
@@ -100,8 +102,8 @@ TEST_F(TraceTest, isTheSameOfBothDirections) {
     const std::vector<ByteVector> codes = encode(context(adaptive, &encoded), all);
     std::vector<CodedStrip> coded;
     for (std::size_t lane = 0; lane < all.size(); ++lane) coded.push_back({codes[lane], all[lane].size()});
-    Lockstep lockstep(context(adaptive, &decoded));
-    ASSERT_TRUE(lockstep.decode(coded, [](const CodingState&) -> Status { return {}; }).ok());
+    StripCoder coder(context(adaptive, &decoded), Schedule::lockstep());
+    ASSERT_TRUE(coder.decode(coded, test::ignore_progress).ok());
     ASSERT_EQ(encoded.size(), decoded.size());
     for (std::size_t lane = 0; lane < all.size(); ++lane) {
       ASSERT_EQ(encoded[lane].size(), decoded[lane].size());

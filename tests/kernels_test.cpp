@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Every kernel set this machine can run, and that of AVX-512 emulated, is compared with the reference set bit for bit
 // (kernel_check/check.h), and all of them, the reference too, with what their functions are named after.
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 
 #include <gtest/gtest.h>
 

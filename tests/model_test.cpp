@@ -8,9 +8,10 @@
 #include <cmath>
 #include <functional>
 
-#include "model/cache.h"
-#include "model/forward.h"
+#include "engine/cpu/cache.h"
+#include "engine/cpu/forward.h"
 #include "oracle/oracle.h"
+#include "support/cpu_model.h"
 #include "support/family_models.h"
 #include "support/lanes.h"
 
@@ -158,11 +159,11 @@ TEST(Model, RefusesWindowsWhoseScoresDoNotFit) {
 
 // Logits of tokens 1, 5 and 3, as a text of their own.
 std::vector<float> logits_of_a_text(const Model& model, Forward& forward, LaneCache& cache) {
-  const std::vector<Row> rows = {{&cache, 0, 1}, {&cache, 1, 5}, {&cache, 2, 3}};
+  const std::vector<Row> rows = {{0, 0, 1}, {0, 1, 5}, {0, 2, 3}};
   const std::vector<std::uint32_t> numbers = {0, 1, 2};
   const std::size_t stride = kernels::round_up(model.config.vocabulary_size, kernels::kTile);
   std::vector<float> logits(numbers.size() * stride);
-  forward.run(rows);
+  forward.run({&cache, 1}, rows);
   forward.logits(numbers, logits.data(), stride);
   return logits;
 }
@@ -177,25 +178,27 @@ TEST(Forward, LeavesNothingOfATextThatOverflowed) {
     const auto file = gguf::File::parse(bytes, "m.gguf"), wrong_file = gguf::File::parse(wrong_bytes, "wrong.gguf");
     const auto model = Model::load(file.value()), wrong_model = Model::load(wrong_file.value());
     ASSERT_TRUE(model.ok() && wrong_model.ok());
+    const PackedWeights weights = test::pack(model.value()), wrong_weights = test::pack(wrong_model.value());
     const kernels::KernelList sets = kernels::available_kernels();
     for (std::uint32_t set = 0; set < sets.count; ++set) {
       const kernels::Kernels& kernels = *sets.sets[set];
       LaneCache cache(model.value().config, 16, 16);
-      Forward forward(model.value(), kernels, 16, nullptr), wrong_forward(wrong_model.value(), kernels, 16, nullptr);
+      Forward forward(model.value(), weights, kernels, 16, nullptr);
+      Forward wrong_forward(wrong_model.value(), wrong_weights, kernels, 16, nullptr);
       const std::vector<float> expected = logits_of_a_text(model.value(), forward, cache);
       const std::vector<float> wrong_logits = logits_of_a_text(wrong_model.value(), wrong_forward, cache);
       EXPECT_TRUE(std::ranges::any_of(wrong_logits, [](float logit) { return std::isnan(logit); })) << kernels.name;
       EXPECT_EQ(logits_of_a_text(model.value(), forward, cache), expected) << kernels.name;
       // Rows of the same forward pass: token 7 comes after the one that overflows.
-      const Row row{&cache, 0, 7};
+      const Row row{0, 0, 7};
       const auto alone = [&](Forward& of) {
         std::vector<float> logits(kernels::round_up(model.value().config.vocabulary_size, kernels::kTile));
         const std::uint32_t number = 0;
-        of.run({&row, 1});
+        of.run({&cache, 1}, {&row, 1});
         of.logits({&number, 1}, logits.data(), logits.size());
         return logits;
       };
-      Forward fresh(wrong_model.value(), kernels, 16, nullptr);
+      Forward fresh(wrong_model.value(), wrong_weights, kernels, 16, nullptr);
       const std::vector<float> of_fresh = alone(fresh), of_used = alone(wrong_forward);
       EXPECT_TRUE(std::equal(of_used.begin(), of_used.end(), of_fresh.begin(), [](float a, float b) {
         return a == b || (std::isnan(a) && std::isnan(b));

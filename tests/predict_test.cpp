@@ -14,7 +14,7 @@
 
 #include "base/limits.h"
 #include "coder/range_coder.h"
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 #include "mixing/adaptive.h"
 #include "sampling/frequencies.h"
 #include "support/inverse_check.h"

@@ -13,8 +13,8 @@
 #include <set>
 
 #include "base/file.h"
-#include "kernels/reference.h"
-#include "model/packing.h"
+#include "engine/cpu/kernels/reference.h"
+#include "engine/cpu/packed_weights.h"
 #include "numeric/float_formats.h"
 #include "quants/dequantize.h"
 #include "support/gguf_writer.h"
@@ -80,26 +80,22 @@ struct OneTensor {
   const gguf::Tensor& tensor;
 };
 
-struct PackedRows {
-  Packing packing;
-  Linear linear;
-};
-Result<PackedRows> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uint64_t first_row,
-                        std::uint32_t row_count) {
-  PackedRows rows{Packing(file.name()), {}};
-  rows.linear = rows.packing.add(tensor, first_row, row_count);
+// Rows of a tensor as the only matrix of a model.
+Result<PackedWeights> pack(const gguf::File& file, const gguf::Tensor& tensor, std::uint64_t first_row,
+                           std::uint32_t row_count) {
+  Weights weights;
+  weights.file_name = file.name();
+  weights.matrices.push_back({tensor, first_row, row_count});
   ThreadPool pool(2);
-  TACIT_TRY(rows.packing.fill(pool, {}));
-  return rows;
+  return PackedWeights::pack(weights, pool, {});
 }
 
 // The weights [output, input] that a packed matrix stands for: what the reference kernel makes of each unit vector.
-std::vector<float> unpack(const Linear& linear) {
-  const kernels::PackedMatrix& packed = linear.packed;
+std::vector<float> unpack(const kernels::PackedMatrix& packed, std::uint32_t input_count) {
   const std::uint32_t width = packed.block_count * kernels::kBlock;
-  std::vector<float> weights(std::size_t{packed.output_count} * linear.input_count);
+  std::vector<float> weights(std::size_t{packed.output_count} * input_count);
   std::vector<float> out(packed.tile_count() * kernels::kTile);
-  for (std::uint32_t k = 0; k < linear.input_count; ++k) {
+  for (std::uint32_t k = 0; k < input_count; ++k) {
     std::vector<std::int8_t> narrow(width);
     std::vector<std::int16_t> wide(width);
     std::vector<float> scales(packed.block_count);
@@ -111,7 +107,7 @@ std::vector<float> unpack(const Linear& linear) {
     kernels::kReferenceKernels.matmul(packed, 0, packed.tile_count(),
                                       {narrow.data(), wide.data(), scales.data(), sums.data()}, 1, out.data(),
                                       out.size());
-    for (std::uint32_t o = 0; o < packed.output_count; ++o) weights[std::size_t{o} * linear.input_count + k] = out[o];
+    for (std::uint32_t o = 0; o < packed.output_count; ++o) weights[std::size_t{o} * input_count + k] = out[o];
   }
   return weights;
 }
@@ -145,12 +141,12 @@ TEST_P(EveryBlockType, IsPackedAsItIsDequantised) {
   const auto expected = floats_of(GetParam(), blocks.data(), kWidth * kHeight);
   auto packed = pack(one.file, one.tensor, 0, kHeight);
   ASSERT_TRUE(packed.ok()) << packed.error().message;
-  const std::vector<float> weights = unpack(packed.value().linear);
+  const std::vector<float> weights = unpack(packed.value()[0], static_cast<std::uint32_t>(one.tensor.shape[0]));
   ASSERT_EQ(weights.size(), expected.size());
   for (std::size_t i = 0; i < weights.size(); ++i) ASSERT_EQ(weights[i], expected[i]) << i;  // zeros may differ in sign
   auto part = pack(one.file, one.tensor, 2, 3);
   ASSERT_TRUE(part.ok());
-  const std::vector<float> rows = unpack(part.value().linear);
+  const std::vector<float> rows = unpack(part.value()[0], static_cast<std::uint32_t>(one.tensor.shape[0]));
   for (std::size_t i = 0; i < rows.size(); ++i) ASSERT_EQ(rows[i], expected[2 * kWidth + i]) << i;
 }
 
@@ -170,7 +166,7 @@ TEST_P(EveryFloatType, IsQuantisedWithinHalfAStep) {
   const auto expected = floats_of(GetParam(), bytes.data(), kWidth * kHeight);
   auto packed = pack(one.file, one.tensor, 0, kHeight);
   ASSERT_TRUE(packed.ok()) << packed.error().message;
-  const std::vector<float> weights = unpack(packed.value().linear);
+  const std::vector<float> weights = unpack(packed.value()[0], static_cast<std::uint32_t>(one.tensor.shape[0]));
   for (std::uint32_t row = 0; row < kHeight; ++row) {
     for (std::uint32_t k = 0; k < kWidth; ++k) {
       const std::uint32_t end = std::min(kWidth, k / 32 * 32 + 32);
@@ -216,45 +212,45 @@ struct TwoMatrices {
                   .add_tensor("b", TensorType::kQ8_0, {kWidth, kHeight}, data)
                   .add_tensor("a", TensorType::kQ8_0, {kWidth, kHeight}, data)
                   .bytes()),
-        file(gguf::File::parse(bytes, "two.gguf").value()),
-        packing("two.gguf") {
-    for (const char* name : {"a", "b"}) linears.push_back(packing.add(*file.find_tensor(name), 0, kHeight));
+        file(gguf::File::parse(bytes, "two.gguf").value()) {
+    weights.file_name = "two.gguf";
+    for (const char* name : {"a", "b"}) weights.matrices.push_back({*file.find_tensor(name), 0, kHeight});
   }
 
   ByteVector bytes;
   gguf::File file;
-  Packing packing;
-  std::vector<Linear> linears;
+  Weights weights;
 };
 
-TEST(Packing, GivesTheSameBytesOnAnyNumberOfThreads) {
+TEST(PackedWeights, GivesTheSameBytesOnAnyNumberOfThreads) {
   Random random(5);
   const ByteVector data = finite_blocks(TensorType::kQ8_0, std::size_t{TwoMatrices::kWidth} * TwoMatrices::kHeight, random);
   const TwoMatrices one(data), many(data);
   ThreadPool one_thread(1), three_threads(3);
-  ASSERT_TRUE(one.packing.fill(one_thread, {}).ok());
+  const auto one_packed = PackedWeights::pack(one.weights, one_thread, {});
   std::atomic<std::size_t> done_bytes{0};
-  std::atomic<int> beside_count{0};
-  ASSERT_TRUE(many.packing
-                  .fill(three_threads, {.beside = [&] { ++beside_count; },
-                                        .done_with = [&](ByteSpan part) { done_bytes += part.size(); }})
-                  .ok());
-  EXPECT_EQ(beside_count, 1);
+  std::atomic<int> task_count{0};
+  const auto many_packed =
+      PackedWeights::pack(many.weights, three_threads, {.concurrent_task = [&] { ++task_count; },
+                                                        .on_consumed = [&](ByteSpan part) { done_bytes += part.size(); }});
+  ASSERT_TRUE(one_packed.ok() && many_packed.ok());
+  EXPECT_EQ(task_count, 1);
   EXPECT_EQ(done_bytes, 2 * data.size());
-  for (std::size_t i = 0; i < one.linears.size(); ++i) {
-    EXPECT_TRUE(std::ranges::equal(one.linears[i].storage, many.linears[i].storage)) << i;
-    EXPECT_TRUE(std::ranges::equal(one.linears[0].storage, one.linears[i].storage)) << i;
+  const auto bytes_of = [](const kernels::PackedMatrix& matrix) { return ByteSpan(matrix.data, packed_bytes(matrix)); };
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(std::ranges::equal(bytes_of(one_packed.value()[i]), bytes_of(many_packed.value()[i]))) << i;
+    EXPECT_TRUE(std::ranges::equal(bytes_of(one_packed.value()[0]), bytes_of(one_packed.value()[i]))) << i;
   }
 }
 
-TEST(Packing, NamesTheFirstWeightOfTheFileThatIsNotFinite) {
+TEST(PackedWeights, NamesTheFirstWeightOfTheFileThatIsNotFinite) {
   const std::size_t row_bytes = TwoMatrices::kWidth / 32 * 34;
   ByteVector data(row_bytes * TwoMatrices::kHeight);
   for (const std::size_t row : {1500, 1501, 4000}) data[row * row_bytes + 1] = 0x7c;  // a scale that is infinite
   const TwoMatrices two(data);
   for (int round = 0; round < 20; ++round) {
     ThreadPool pool(1 + round % 4);
-    const Status status = two.packing.fill(pool, {});
+    const auto status = PackedWeights::pack(two.weights, pool, {});
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().message,
               "two.gguf: tensor b: found a weight in row 1500 that is infinite or no number, expected finite ones");

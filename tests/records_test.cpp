@@ -16,10 +16,11 @@
 
 #include "archive/reader.h"
 #include "archive/writer.h"
-#include "coding/independent.h"
-#include "coding/lockstep.h"
+#include "coding/strip_coder.h"
 #include "store/builtin_model.h"
+#include "store/engines.h"
 #include "support/api_buffer.h"
+#include "support/cpu_model.h"
 
 namespace tacit {
 namespace {
@@ -191,81 +192,88 @@ TEST(Records, TheArchiveIsTheSameForEveryThreadCountAndKernelSet) {
 
 // ---- Strips that know nothing of each other ----
 
-class Apartness : public ::testing::TestWithParam<bool> {};
-INSTANTIATE_TEST_SUITE_P(Contracts, Apartness, ::testing::Bool());
+class IndependentStrips : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Contracts, IndependentStrips, ::testing::Bool());
 
-TEST_P(Apartness, StripsOfUnequalLengthAreWhatEachIsAlone) {
+TEST_P(IndependentStrips, StripsOfUnequalLengthAreWhatEachIsAlone) {
   const auto model = builtin_model_outline().value();
   const Tokenizer& tokenizer = *model->tokenizer;
   std::vector<std::vector<TokenId>> texts;
   for (std::uint32_t i = 0; i < 13; ++i) texts.push_back(tokenizer.encode(as_bytes(some_records(i * i % 7, i))));
   const std::vector<std::span<const TokenId>> strips(texts.begin(), texts.end());
-  const auto ignore = [](const CodingState&) { return Status(); };
   std::vector<ByteVector> expected;
   for (const std::uint32_t threads : {1u, 2u, 7u, 30u}) {
     ThreadPool pool(threads);
-    ASSERT_TRUE(model->prepare(pool).ok());
-    const CodingContext context{model->model, tokenizer, *kernels::find_kernels(""), pool, 64, GetParam(), std::nullopt};
+    const auto engine = make_engine(*model, {"", &pool}).value();
+    const CodingContext context{*engine, tokenizer, pool, 64, GetParam(), std::nullopt};
     if (expected.empty()) {
-      Lockstep alone(context);
-      for (const auto& strip : strips) expected.push_back(alone.encode({&strip, 1}, ignore).value()[0]);
+      StripCoder single(context, Schedule::lockstep());
+      for (const auto& strip : strips) {
+        expected.push_back(single.encode({&strip, 1}, test::ignore_progress).value().codes[0]);
+      }
     }
     for (const std::uint32_t lanes : {1u, 3u, 32u}) {
-      Apart apart(context, lanes);
-      EXPECT_EQ(apart.encode(strips, ignore).value(), expected) << threads << " threads, " << lanes << " lanes";
+      StripCoder coder(context, Schedule::independent(lanes));
+      EXPECT_EQ(coder.encode(strips, test::ignore_progress).value().codes, expected) << threads << " threads, " << lanes << " lanes";
       std::vector<CodedStrip> coded;
       for (std::size_t i = 0; i < texts.size(); ++i) coded.push_back({expected[i], texts[i].size()});
-      const auto decoded = apart.decode(coded, ignore);
+      const auto decoded = coder.decode(coded, test::ignore_progress);
       ASSERT_TRUE(decoded.ok()) << decoded.error().message;
       EXPECT_EQ(decoded.value(), texts) << threads << " threads, " << lanes << " lanes";
     }
   }
 }
 
-TEST_P(Apartness, TheObserverSeesAllSymbolsAndMayStopTheWork) {
+TEST_P(IndependentStrips, TheObserverSeesAllSymbolsAndMayStopTheWork) {
   const auto model = builtin_model_outline().value();
   std::vector<TokenId> text = model->tokenizer->encode(as_bytes(some_records(12, 5)));
   for (const std::uint32_t threads : {1u, 2u, 12u}) {
     ThreadPool pool(threads);
-    ASSERT_TRUE(model->prepare(pool).ok());
-    const CodingContext context{model->model, *model->tokenizer, *kernels::find_kernels(""), pool, 64, GetParam(), std::nullopt};
-    Apart apart(context, 4);
+    const auto engine = make_engine(*model, {"", &pool}).value();
+    const CodingContext context{*engine, *model->tokenizer, pool, 64, GetParam(), std::nullopt};
+    StripCoder coder(context, Schedule::independent(4));
     const std::vector<std::span<const TokenId>> strips(5, text);
     CodingState last;
-    const auto codes = apart.encode(strips, [&](const CodingState& state) {
+    const auto codes = coder.encode(strips, [&](const CodingState& state) {
       EXPECT_GE(state.symbols_done, last.symbols_done);
       last = state;
-      return Status();
+      return Result<Proceed>(Proceed::kContinue);
     });
     ASSERT_TRUE(codes.ok());
     EXPECT_EQ(last.symbols_done, 5 * text.size());
     EXPECT_EQ(last.share_done, 1.0);
     EXPECT_GT(last.code_bytes, 0u);
-    const auto stopped = apart.encode(strips, [](const CodingState&) -> Status { return Error{ErrorCode::kCancelled, "stop"}; });
-    ASSERT_FALSE(stopped.ok());
-    EXPECT_EQ(stopped.error().message, "stop");
+    const auto failed = coder.encode(
+        strips, [](const CodingState&) -> Result<Proceed> { return Error{ErrorCode::kCancelled, "cancelled"}; });
+    ASSERT_FALSE(failed.ok());
+    EXPECT_EQ(failed.error().message, "cancelled");
+    const auto stopped =
+        coder.encode(strips, [](const CodingState&) -> Result<Proceed> { return Proceed::kStop; });
+    ASSERT_TRUE(stopped.ok());
+    EXPECT_TRUE(stopped.value().stopped);
+    EXPECT_TRUE(stopped.value().codes.empty());
   }
 }
 
-TEST_P(Apartness, StripsWithoutSymbolsTakeNoLane) {
+TEST_P(IndependentStrips, StripsWithoutSymbolsTakeNoLane) {
   const auto model = builtin_model_outline().value();
   const std::vector<TokenId> text = model->tokenizer->encode(as_bytes(some_records(3, 7)));
   const std::vector<std::span<const TokenId>> strips = {{}, text, {}};
   for (const std::uint32_t threads : {1u, 2u, 8u}) {  // side by side, and one after another
     ThreadPool pool(threads);
-    ASSERT_TRUE(model->prepare(pool).ok());
-    const CodingContext context{model->model, *model->tokenizer, *kernels::find_kernels(""), pool, 64, GetParam(), std::nullopt};
-    Apart apart(context, 4);
+    const auto engine = make_engine(*model, {"", &pool}).value();
+    const CodingContext context{*engine, *model->tokenizer, pool, 64, GetParam(), std::nullopt};
+    StripCoder coder(context, Schedule::independent(4));
     CodingState last;
-    const auto codes = apart.encode(strips, [&](const CodingState& state) {
+    const auto codes = coder.encode(strips, [&](const CodingState& state) {
       last = state;
-      return Status();
+      return Result<Proceed>(Proceed::kContinue);
     });
     ASSERT_TRUE(codes.ok());
     EXPECT_EQ(last.share_done, 1.0);
-    EXPECT_TRUE(codes.value()[0].empty() && codes.value()[2].empty());
-    const std::vector<CodedStrip> coded = {{{}, 0}, {codes.value()[1], text.size()}, {{}, 0}};
-    const auto decoded = apart.decode(coded, [](const CodingState&) { return Status(); });
+    EXPECT_TRUE(codes.value().codes[0].empty() && codes.value().codes[2].empty());
+    const std::vector<CodedStrip> coded = {{{}, 0}, {codes.value().codes[1], text.size()}, {{}, 0}};
+    const auto decoded = coder.decode(coded, test::ignore_progress);
     ASSERT_TRUE(decoded.ok()) << decoded.error().message;
     EXPECT_EQ(decoded.value()[1], text);
   }

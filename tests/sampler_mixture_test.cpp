@@ -11,7 +11,7 @@
 #include <random>
 #include <vector>
 
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 #include "sampling/frequencies.h"
 #include "sampling/sampler.h"
 #include "sampling/sampler_mixture.h"

@@ -24,9 +24,9 @@
 #include "codec/inspect.h"
 #include "codec/levels.h"
 #include "codec/streams.h"
-#include "coding/lane_caches.h"
 #include "generate/generate.h"
 #include "store/builtin_model.h"
+#include "store/engines.h"
 #include "store/model_search.h"
 
 struct tacit_model {
@@ -102,16 +102,17 @@ constexpr std::uint32_t kSegmentBytesMax = 1024 * 1024;  // the smallest block
 // The options of one call with what they stand for.
 struct Call {
   tacit_options options{};
-  const kernels::Kernels* kernels = nullptr;
   std::shared_ptr<const LoadedModel> model;  // null until needed, or the caller's
   std::unique_ptr<ThreadPool> pool;
   std::optional<SamplerSettings> sampler;
   Level level;
 
+  [[nodiscard]] EngineOptions engine_options() const {
+    return {options.kernel_set != nullptr ? options.kernel_set : "", pool.get()};
+  }
   [[nodiscard]] CodecOptions codec_options(std::uint64_t original_bytes_total) const {
     CodecOptions result;
-    result.kernels = kernels;
-    result.pool = pool.get();
+    result.engine = engine_options();
     result.window = options.window;
     result.lane_max = options.lane_count;
     result.adaptive = level.adaptive;
@@ -163,8 +164,7 @@ Result<Call> begin_call(const tacit_options* given) {
   tacit_options_init(&call.options);
   TACIT_ASSIGN(call.options, read_struct(given, call.options, "tacit_options"));
   const char* kernel_set = call.options.kernel_set != nullptr ? call.options.kernel_set : "";
-  call.kernels = kernels::find_kernels(kernel_set);
-  if (call.kernels == nullptr) {
+  if (!is_kernel_set(kernel_set)) {
     return usage_error(std::string("kernel set: found \"") + kernel_set + "\", expected one of " + tacit_kernel_sets());
   }
   if (call.options.lane_count > 256) {
@@ -202,7 +202,7 @@ Result<Call> begin_model_call(const tacit_options* given) {
   if (call.model == nullptr) {
     TACIT_ASSIGN(call.model, builtin_model_outline());
   }
-  TACIT_TRY(call.model->prepare(*call.pool));
+  TACIT_TRY(call.model->load_weights(*call.pool));
   return call;
 }
 
@@ -235,12 +235,12 @@ Result<std::shared_ptr<const LoadedModel>> search_model(tacit_model*& slot, cons
 ModelFinder model_finder(Call& call) {
   return [&call](const archive::Header& header) -> Result<const LoadedModel*> {
     if (call.model != nullptr) {
-      TACIT_TRY(call.model->prepare(*call.pool));  // first, because it hashes meanwhile
+      TACIT_TRY(call.model->load_weights(*call.pool));  // first, because it hashes meanwhile
       if (call.model->fingerprint() == header.model_fingerprint) return call.model.get();
     }
     if (header.model_fingerprint == builtin_model_fingerprint()) {
       TACIT_ASSIGN(call.model, builtin_model_outline());
-      TACIT_TRY(call.model->prepare(*call.pool));
+      TACIT_TRY(call.model->load_weights(*call.pool));
       return call.model.get();
     }
     std::string given = call.model == nullptr
@@ -610,7 +610,7 @@ tacit_status tacit_model_get_info(const tacit_model* model, tacit_model_info* in
     value.vocabulary_size = config.vocabulary_size;
     value.context_length = config.context_length;
     value.default_window = config.default_window();
-    value.lane_bytes = LaneCaches::lane_bytes(config, value.default_window);
+    value.lane_bytes = lane_bytes(loaded, value.default_window);
     value.default_lane_count = default_lane_count(loaded, value.default_window);
     value.is_recurrent = config.is_recurrent() ? 1 : 0;
     value.tokenizer = loaded.tokenizer_model.c_str();
@@ -836,7 +836,8 @@ tacit_status tacit_logits(const tacit_options* options, const int32_t* ids, size
     TACIT_TRY(require(ids != nullptr || id_count == 0, "ids"));
     TACIT_TRY(require(receive != nullptr, "receive"));
     TACIT_ASSIGN(Call call, begin_model_call(options));
-    return sequence_logits(call.model->model, *call.kernels, *call.pool, call.options.window, {ids, id_count},
+    TACIT_ASSIGN(const std::unique_ptr<Engine> engine, make_engine(*call.model, call.engine_options()));
+    return sequence_logits(*call.model, *engine, call.options.window, {ids, id_count},
                            [&](std::size_t position, const float* logits) {
                              return receive(context, position, logits) == 0;
                            });
@@ -866,7 +867,8 @@ tacit_status tacit_generate(const tacit_options* options, const tacit_sampler* s
     generation.token_count = token_count;
     generation.window = call.options.window != 0 ? call.options.window : call.model->model.config.default_window();
     generation.stop_at_eos = stop_at_eos != 0;
-    return generate(*call.model, *call.kernels, *call.pool, generation, span_of(prompt, prompt_bytes),
+    TACIT_ASSIGN(const std::unique_ptr<Engine> engine, make_engine(*call.model, call.engine_options()));
+    return generate(*call.model, *engine, generation, span_of(prompt, prompt_bytes),
                     [&](ByteSpan text) {
                       return receive(context, reinterpret_cast<const char*>(text.data()), text.size()) == 0;
                     });
@@ -874,13 +876,7 @@ tacit_status tacit_generate(const tacit_options* options, const tacit_sampler* s
 }
 
 const char* tacit_kernel_sets(void) {
-  static const std::string names = [] {
-    std::string text;
-    const kernels::KernelList list = kernels::available_kernels();
-    for (std::uint32_t i = 0; i < list.count; ++i) text += (i > 0 ? "," : "") + std::string(list.sets[i]->name);
-    return text;
-  }();
-  return names.c_str();
+  return kernel_sets().c_str();
 }
 
 void tacit_remove_unfinished_outputs(void) { remove_unfinished_outputs(); }

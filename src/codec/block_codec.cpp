@@ -48,7 +48,7 @@ Status check_content(const archive::Block& block, ByteSpan bytes) {
   return {};
 }
 
-// Stops the encoder, as an error that encode() recognises, once the model projects to lose by far.
+// Whether the model projects to lose by far.
 class Trial {
  public:
   Trial(ByteSpan bytes, std::size_t symbol_count, std::size_t lane_count)
@@ -63,7 +63,6 @@ class Trial {
                better_fallback(bytes_, static_cast<std::uint64_t>(projected / kHopeless)).has_value();
     return gave_up_;
   }
-  [[nodiscard]] bool gave_up() const { return gave_up_; }
 
  private:
   ByteSpan bytes_;
@@ -92,12 +91,10 @@ Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const CodingObserver& ob
   std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
 
   Trial trial(bytes, symbols.size(), strips.size());
-  const Status coded = encode_strips(strips, [&](const CodingState& state) -> Status {
-    if (trial.hopeless(state)) return usage_error("given up");
-    return observer(state);
-  });
-  if (trial.gave_up()) return encode_fallback(bytes, smallest_fallback(bytes), std::nullopt);
-  TACIT_TRY(coded);
+  TACIT_ASSIGN(const Proceed proceed, encode_strips(strips, [&](const CodingState& state) -> Result<Proceed> {
+                 return trial.hopeless(state) ? Proceed::kStop : observer(state);
+               }));
+  if (proceed == Proceed::kStop) return encode_fallback(bytes, smallest_fallback(bytes), std::nullopt);
   bool any = false;
   for (Strip& strip : strips) {
     strip.fallback = better_fallback(strip.bytes, strip.code.size());
@@ -126,14 +123,12 @@ Result<EncodedBlock> BlockCodec::encode_records(ByteSpan bytes, std::span<const 
   }
   std::vector<std::span<const TokenId>> views(symbols.begin(), symbols.end());
   Trial trial(bytes, symbol_count, std::min<std::size_t>(lane_max_, strips.size()));
-  Result<std::vector<ByteVector>> codes = apart_.encode(views, [&](const CodingState& state) -> Status {
-    if (trial.hopeless(state)) return usage_error("given up");
-    return observer(state);
-  });
-  if (trial.gave_up()) return encode_fallback(bytes, smallest_fallback(bytes), record_count);
-  if (!codes.ok()) return codes.error();
+  TACIT_ASSIGN(EncodedStrips encoded, independent_.encode(views, [&](const CodingState& state) -> Result<Proceed> {
+                 return trial.hopeless(state) ? Proceed::kStop : observer(state);
+               }));
+  if (encoded.stopped) return encode_fallback(bytes, smallest_fallback(bytes), record_count);
   for (std::size_t i = 0; i < strips.size(); ++i) {
-    strips[i].code = std::move(codes.value()[i]);
+    strips[i].code = std::move(encoded.codes[i]);
     strips[i].fallback = better_fallback(strips[i].bytes, strips[i].code.size());
   }
   return finish_block(bytes, strips, record_count);
@@ -174,18 +169,18 @@ EncodedBlock BlockCodec::finish_block(ByteSpan bytes, std::span<const Strip> str
 }
 
 // Codes the strips that have no fallback.
-Status BlockCodec::encode_strips(std::span<Strip> strips, const CodingObserver& observer) {
+Result<Proceed> BlockCodec::encode_strips(std::span<Strip> strips, const CodingObserver& observer) {
   std::vector<std::span<const TokenId>> symbols;
   for (const Strip& strip : strips) {
     if (!strip.fallback.has_value()) symbols.push_back(strip.symbols);
   }
-  if (symbols.empty()) return {};
-  TACIT_ASSIGN(std::vector<ByteVector> codes, lockstep_.encode(symbols, observer));
+  TACIT_ASSIGN(EncodedStrips encoded, lockstep_.encode(symbols, observer));
+  if (encoded.stopped) return Proceed::kStop;
   std::size_t next = 0;
   for (Strip& strip : strips) {
-    if (!strip.fallback.has_value()) strip.code = std::move(codes[next++]);
+    if (!strip.fallback.has_value()) strip.code = std::move(encoded.codes[next++]);
   }
-  return {};
+  return Proceed::kContinue;
 }
 
 namespace {
@@ -258,7 +253,7 @@ Result<std::vector<ByteVector>> BlockCodec::decode_segments(const archive::Block
   const auto segments = std::span(block.segments).subspan(first, end - first);
   std::vector<std::vector<TokenId>> symbols;
   if (const std::vector<CodedStrip> strips = model_strips(segments); !strips.empty()) {
-    TACIT_ASSIGN(symbols, apart_.decode(strips, observer));
+    TACIT_ASSIGN(symbols, independent_.decode(strips, observer));
   }
   std::size_t strip = 0;
   TACIT_ASSIGN(std::vector<ByteVector> texts, texts_of(segments, block.original_bytes, [&](std::size_t i) {

@@ -10,8 +10,7 @@
 
 #include "archive/format.h"
 #include "codec/fallback.h"
-#include "coding/independent.h"
-#include "coding/lockstep.h"
+#include "coding/strip_coder.h"
 #include "records/lines.h"
 
 namespace tacit {
@@ -27,7 +26,10 @@ class BlockCodec {
  public:
   // `lane_max`: most strips of a block, 1 to limits::kSegmentsMax; with records, strips that are coded side by side.
   BlockCodec(const CodingContext& context, std::uint32_t lane_max)
-      : context_(context), lane_max_(lane_max), lockstep_(context), apart_(context, lane_max) {}
+      : context_(context),
+        lane_max_(lane_max),
+        lockstep_(context, Schedule::lockstep()),
+        independent_(context, Schedule::independent(lane_max)) {}
 
   // Cuts the bytes into strips, codes them with the model, and replaces by zstd or raw what these store smaller:
   // single strips, or the whole block. Gives the model up early where it is clearly losing. Errors: kModel, the
@@ -58,14 +60,14 @@ class BlockCodec {
   };
 
  private:
-  Status encode_strips(std::span<Strip> strips, const CodingObserver& observer);
+  Result<Proceed> encode_strips(std::span<Strip> strips, const CodingObserver& observer);
   static EncodedBlock finish_block(ByteSpan bytes, std::span<const Strip> strips,
                                    std::optional<std::uint64_t> record_count);
 
   CodingContext context_;
   std::uint32_t lane_max_;
-  Lockstep lockstep_;
-  Apart apart_;  // of records
+  StripCoder lockstep_;
+  StripCoder independent_;  // of records
 };
 
 // The same without a model, where no segment needs one. Errors: kDamaged.

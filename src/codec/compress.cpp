@@ -2,6 +2,7 @@
 // Compression. The input is taken a group at a time (spec/archive.md, section 2): its blocks are coded with the model
 // unless the fallback stores the whole group smaller, then decoded and compared, then written.
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "archive/writer.h"
@@ -21,12 +22,11 @@ constexpr std::size_t kRecordBlockBytesMin = std::size_t{4} << 20;
 
 class Compressor {
  public:
-  Compressor(const LoadedModel& model, const CodecOptions& options, const ByteSink& sink)
+  Compressor(const LoadedModel& model, const Engine& engine, const CodecOptions& options, const ByteSink& sink)
       : model_(model),
         options_(options),
         sink_(sink),
-        context_{model.model, *model.tokenizer, *options.kernels, *options.pool, options.window, options.adaptive,
-                 options.sampler},
+        context_{engine, *model.tokenizer, *options.engine.pool, options.window, options.adaptive, options.sampler},
         codec_(context_, options.lane_max),
         cutter_(options.record_segment_bytes.value_or(1)) {}
 
@@ -179,13 +179,14 @@ class Compressor {
 
   CodingObserver observer(std::size_t group_offset, std::size_t block_bytes, std::uint64_t stored, bool verifying) {
     const Progress base{result_.original_bytes + group_offset, result_.archive_bytes + stored, tokens_done_, verifying};
-    return [this, base, block_bytes](const CodingState& state) -> Status {
-      if (!options_.progress) return {};
+    return [this, base, block_bytes](const CodingState& state) -> Result<Proceed> {
+      if (!options_.progress) return Proceed::kContinue;
       Progress progress = base;
       progress.original_bytes_done += static_cast<std::uint64_t>(static_cast<double>(block_bytes) * state.share_done);
       progress.stored_bytes += state.code_bytes;
       progress.tokens_done += state.symbols_done;
-      return options_.progress(progress);
+      TACIT_TRY(options_.progress(progress));
+      return Proceed::kContinue;
     };
   }
 
@@ -219,7 +220,8 @@ Result<ByteVector> read_group(const ByteSource& source) {
 Result<StreamResult> compress_stream(const LoadedModel& model, const CodecOptions& options, const ByteSource& source,
                                      const ByteSink& sink) {
   TACIT_TRY(model.require_tokenizer());
-  Compressor compressor(model, options, sink);
+  TACIT_ASSIGN(const std::unique_ptr<Engine> engine, make_engine(model, options.engine));
+  Compressor compressor(model, *engine, options, sink);
   for (bool first = true;; first = false) {
     TACIT_ASSIGN(const ByteVector group, read_group(source));
     if (group.empty()) break;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Decompression of an archive in memory: all of it, block by block, or the segments of some records.
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "archive/reader.h"
@@ -72,7 +73,8 @@ class Decompressor {
     TACIT_ASSIGN(const LoadedModel* model, find_model_(reader_.header()));
     TACIT_TRY(model->require_tokenizer());
     const archive::Header& header = reader_.header();
-    const CodingContext context{model->model, *model->tokenizer, *options_.kernels, *options_.pool, header.window,
+    TACIT_ASSIGN(engine_, make_engine(*model, options_.engine));
+    const CodingContext context{*engine_, *model->tokenizer, *options_.engine.pool, header.window,
                                 header.contract == archive::kContractAdaptive, header.sampler,
                                 options_.trace ? &traces_ : nullptr};
     codec_.emplace(context, default_lane_count(*model, header.window));
@@ -81,19 +83,21 @@ class Decompressor {
 
   // Of what stands for so many original bytes and stored ones.
   CodingObserver observer(std::uint64_t original_bytes, std::uint64_t stored_bytes) {
-    return [this, original_bytes, stored_bytes](const CodingState& state) -> Status {
-      if (!options_.progress) return {};
+    return [this, original_bytes, stored_bytes](const CodingState& state) -> Result<Proceed> {
+      if (!options_.progress) return Proceed::kContinue;
       const auto share_of = [&](std::uint64_t bytes) {
         return static_cast<std::uint64_t>(static_cast<double>(bytes) * state.share_done);
       };
-      return options_.progress({original_bytes_ + share_of(original_bytes), stored_bytes_ + share_of(stored_bytes),
-                                token_count_ + state.symbols_done, false});
+      TACIT_TRY(options_.progress({original_bytes_ + share_of(original_bytes), stored_bytes_ + share_of(stored_bytes),
+                                   token_count_ + state.symbols_done, false}));
+      return Proceed::kContinue;
     };
   }
 
   const archive::Reader& reader_;
   const ModelFinder& find_model_;
   const CodecOptions& options_;
+  std::unique_ptr<Engine> engine_;
   std::optional<BlockCodec> codec_;
   LaneTraces traces_;  // of the block at hand
   std::uint64_t original_bytes_ = 0;

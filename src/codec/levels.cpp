@@ -5,7 +5,7 @@
 #include <array>
 
 #include "base/limits.h"
-#include "coding/lane_caches.h"
+#include "store/engines.h"
 
 namespace tacit {
 
@@ -33,9 +33,8 @@ std::uint32_t level_window(const Level& level, const Config& config) {
 std::uint32_t default_lane_count(const LoadedModel& model, std::uint32_t window) {
   constexpr std::uint64_t kLanesMin = 8;
   constexpr std::uint64_t kLanesMax = 32;
-  const Config& config = model.model.config;
-  const std::uint64_t count = std::clamp(model.file_bytes / LaneCaches::lane_bytes(config, window), kLanesMin, kLanesMax);
-  return static_cast<std::uint32_t>(std::min<std::uint64_t>(LaneCaches::lanes_max(config, window), count));
+  const std::uint64_t count = std::clamp(model.file_bytes / lane_bytes(model, window), kLanesMin, kLanesMax);
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(lanes_max(model, window), count));
 }
 
 }  // namespace tacit

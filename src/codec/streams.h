@@ -10,10 +10,9 @@
 #include "archive/reader.h"
 #include "base/bytes.h"
 #include "base/result.h"
-#include "base/thread_pool.h"
 #include "coding/trace.h"
-#include "kernels/kernels.h"
 #include "sampling/sampler_settings.h"
+#include "store/engines.h"
 #include "store/loaded_model.h"
 
 namespace tacit {
@@ -46,8 +45,7 @@ struct TracedBlock {
 using TracedBlockFunction = std::function<Status(const TracedBlock&)>;
 
 struct CodecOptions {
-  const kernels::Kernels* kernels = nullptr;
-  ThreadPool* pool = nullptr;
+  EngineOptions engine;
   std::uint32_t window = 0;  // compression only; decompression has it from the archive
   bool adaptive = true;      // compression only, likewise: see CodingContext
   std::optional<SamplerSettings> sampler;  // compression only, likewise

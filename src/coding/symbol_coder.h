@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Codes one symbol after another, of any lane: logits to the distribution that the contract asks for, questions and
-// interval to the lane's port, and the trace of it where someone looks on. A thread needs one.
+// Codes one symbol after another, of any strip: logits to the distribution that the predictor asks for, the symbol's
+// binary decisions and its interval to the strip's coder, and a trace of it where tracing is on. One per thread.
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,55 +13,46 @@
 
 namespace tacit {
 
-// Rows whose logits are found at once: enough for the output matrix to be read seldom where lanes are few.
-inline constexpr std::size_t kLogitRows = 16;
-
 class SymbolCoder {
  public:
   explicit SymbolCoder(const CodingContext& context)
       : traces_(context.traces),
-        scratch_(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
+        scratch_(context.engine.distribution_kernels(), context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
                  context.sampler) {
     if (traces_ == nullptr) return;
-    tracer_.emplace(context.kernels, context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count());
+    tracer_.emplace(context.engine.distribution_kernels(), context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count());
   }
 
-  // Floats from a row of logits to the next. One tile more than the logits take: vocabularies tend to be multiples of a page,
-  // and rows that are whole pages apart get in each other's way in the first-level cache.
-  static std::size_t logits_stride(std::uint32_t vocabulary_size) {
-    return kernels::round_up(vocabulary_size, kernels::kTile) + kernels::kTile;
-  }
-
-  // The symbol that the port has, or finds, at `step`. `predictor` knows it as its `lane`, the traces as their `strip`;
-  // null: contract 1. Errors: kModel where a logit is not finite; kDamaged.
-  template <class Port>
-  Status code(Port& port, std::uint64_t step, const float* logits, AdaptivePredictor* predictor, std::size_t lane,
+  // The symbol that the stream has, or finds, at `step`. `predictor` knows it as its `lane`, the traces as their `strip`;
+  // null: the plain softmax. Errors: kModel where a logit is not finite; kDamaged.
+  template <class Stream>
+  Status code(Stream& stream, std::uint64_t step, const float* logits, AdaptivePredictor* predictor, std::size_t lane,
               std::size_t strip) {
-    return predictor == nullptr ? code_plain(port, step, logits, strip)
-                                : code_adaptive(port, step, logits, *predictor, lane, strip);
+    return predictor == nullptr ? code_plain(stream, step, logits, strip)
+                                : code_adaptive(stream, step, logits, *predictor, lane, strip);
   }
 
  private:
-  template <class Port>
-  static std::uint32_t symbol_at(const Port& port, std::uint64_t step) {
-    return static_cast<std::uint32_t>(port.symbols[step]);
+  template <class Stream>
+  static std::uint32_t symbol_at(const Stream& stream, std::uint64_t step) {
+    return static_cast<std::uint32_t>(stream.symbols[step]);
   }
 
-  template <class Port>
-  Status code_plain(Port& port, std::uint64_t step, const float* logits, std::size_t strip) {
+  template <class Stream>
+  Status code_plain(Stream& stream, std::uint64_t step, const float* logits, std::size_t strip) {
     const Frequencies& frequencies = scratch_.frequencies;
     TACIT_TRY(scratch_.frequencies.set_softmax(logits));
     if (tracer_.has_value()) tracer_->begin_plain(frequencies);
-    TACIT_ASSIGN(const Interval interval, port.code(step, frequencies));
+    TACIT_ASSIGN(const Interval interval, stream.code(step, frequencies));
     if (tracer_.has_value()) {
       tracer_->coded(interval);
-      (*traces_)[strip].push_back(tracer_->finish_plain(symbol_at(port, step), frequencies));
+      (*traces_)[strip].push_back(tracer_->finish_plain(symbol_at(stream, step), frequencies));
     }
     return {};
   }
 
-  template <class Port>
-  Status code_adaptive(Port& port, std::uint64_t step, const float* logits, AdaptivePredictor& predictor,
+  template <class Stream>
+  Status code_adaptive(Stream& stream, std::uint64_t step, const float* logits, AdaptivePredictor& predictor,
                        std::size_t lane, std::size_t strip) {
     TACIT_ASSIGN(LanePrediction* const predicted, predictor.predict(lane, step, logits, scratch_));
     LanePrediction& prediction = *predicted;
@@ -70,23 +60,23 @@ class SymbolCoder {
       TACIT_TRY(tracer_->begin(prediction, predictor.sampler_shares(lane), logits, scratch_.frequencies));
     }
     while (prediction.has_question()) {
-      const bool yes = port.code_answer(step, prediction);
+      const bool yes = stream.code_bit(step, prediction);
       if (tracer_.has_value()) tracer_->answered(prediction, yes);
       prediction.answer(yes);
     }
     if (prediction.is_found()) {
-      port.found(prediction.found());
+      stream.found(prediction.found());
     } else {
-      TACIT_ASSIGN(const Interval interval, port.code(step, prediction));
+      TACIT_ASSIGN(const Interval interval, stream.code(step, prediction));
       if (tracer_.has_value()) tracer_->coded(interval);
     }
-    const std::uint32_t symbol = symbol_at(port, step);
+    const std::uint32_t symbol = symbol_at(stream, step);
     predictor.finish(lane, step, symbol, scratch_);
     if (tracer_.has_value()) (*traces_)[strip].push_back(tracer_->finish(symbol, prediction));
     return {};
   }
 
-  LaneTraces* traces_;            // null where nobody looks on
+  LaneTraces* traces_;            // null where tracing is off
   std::optional<Tracer> tracer_;  // likewise
   PredictScratch scratch_;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One lane's symbols and code stream, in either direction. The two differ in who knows the next symbol.
+// One strip's symbols and code stream, in either direction: encoder and decoder run the same loop; the encoder knows the
+// next symbol, the decoder reads it.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +15,16 @@
 namespace tacit {
 
 // A distribution is Frequencies or a LanePrediction.
-struct EncodePort {
-  static constexpr ErrorCode kExcess = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
-  static constexpr bool kKnowsText = true;
+struct SymbolEncoder {
+  static constexpr ErrorCode kLimitError = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
+  static constexpr bool kIsEncoder = true;
   std::span<const TokenId> symbols;
   RangeEncoder encoder;
 
   [[nodiscard]] std::uint64_t symbol_count() const { return symbols.size(); }
   [[nodiscard]] std::uint64_t code_bytes() const { return encoder.byte_count(); }
 
-  bool code_answer(std::uint64_t step, const LanePrediction& prediction) {
+  bool code_bit(std::uint64_t step, const LanePrediction& prediction) {
     const bool yes = prediction.answer_for(static_cast<std::uint32_t>(symbols[step]));
     const std::uint64_t probability = prediction.yes_probability();
     encoder.encode(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
@@ -38,9 +39,9 @@ struct EncodePort {
   }
 };
 
-struct DecodePort {
-  static constexpr ErrorCode kExcess = ErrorCode::kDamaged;  // the archive asks for it, and no encoder wrote that
-  static constexpr bool kKnowsText = false;
+struct SymbolDecoder {
+  static constexpr ErrorCode kLimitError = ErrorCode::kDamaged;  // the archive asks for it, and no encoder wrote that
+  static constexpr bool kIsEncoder = false;
   RangeDecoder decoder;
   std::uint64_t count;
   std::vector<TokenId> symbols;
@@ -52,7 +53,7 @@ struct DecodePort {
     return decoder.exhausted() ? Status() : damaged("code stream: found more bytes than its symbols need");
   }
 
-  bool code_answer(std::uint64_t, const LanePrediction& prediction) {
+  bool code_bit(std::uint64_t, const LanePrediction& prediction) {
     const std::uint64_t probability = prediction.yes_probability();
     const bool yes = decoder.value(kQuestionTotal) < probability;
     decoder.consume(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
@@ -71,10 +72,10 @@ struct DecodePort {
   }
 };
 
-// What the model reads at `step` of a lane that knows its symbols so far: the one before it.
-template <class Port>
-TokenId input_token(const Tokenizer& tokenizer, const Port& port, std::uint64_t step) {
-  return step == 0 ? tokenizer.context_start_token() : tokenizer.model_token(port.symbols[step - 1]);
+// What the model reads at `step` of a strip whose symbols before it are known: the last of these.
+template <class Stream>
+TokenId input_token(const Tokenizer& tokenizer, const Stream& stream, std::uint64_t step) {
+  return step == 0 ? tokenizer.context_start_token() : tokenizer.model_token(stream.symbols[step - 1]);
 }
 
 }  // namespace tacit

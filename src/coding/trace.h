@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What coding a symbol cost, and why: for people who look on (`tacit inspect`). The coder fills it beside its work where
-// someone asked for it, and does the same work whether or not anyone did.
+// What coding a symbol cost, and why, for `tacit inspect`. The coder fills it beside its work where tracing is on, and
+// does the same work whether or not it is.
 #pragma once
 
 #include <array>
@@ -47,10 +47,10 @@ using LaneTraces = std::vector<std::vector<SymbolTrace>>;
 // "model", "context of 3 tokens": of a place in ExpertShares.
 const std::string& expert_name(std::size_t place);
 
-// Looks on while one symbol after another is coded. A thread needs one.
+// Traces one symbol after another. One per thread.
 class Tracer {
  public:
-  Tracer(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count)
+  Tracer(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count)
       : plain_(kernels, vocabulary_size, symbol_count) {}
 
   // Contract 1: before the symbol is coded with these frequencies.

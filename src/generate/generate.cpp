@@ -3,36 +3,37 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <vector>
 
-#include "base/limits.h"
-#include "model/forward.h"
+#include "sampling/sampler.h"
 
 namespace tacit {
 namespace {
 
-constexpr std::uint32_t kChunk = 64;
 constexpr std::array<std::uint8_t, 2> kSeparator = {'\n', '\n'};  // between two texts that the model wrote
 
-// One lane and the forward pass that feeds it.
+// One lane and the pass that feeds it.
 class SingleLane {
  public:
-  SingleLane(const Model& model, const kernels::Kernels& kernels, ThreadPool& pool, std::uint32_t window)
-      : cache_(model.config, window, kChunk),
-        forward_(model, kernels, window, &pool),
-        logits_(kernels::round_up(model.config.vocabulary_size, kernels::kTile)) {}
-
-  // Errors: kUsage where its cache would take too much memory.
-  static Status check(const Config& config, std::uint32_t window) {
-    std::string excess = LaneCache::excess(config, window, kChunk, 1);
-    if (excess.empty()) return {};
-    return usage_error(std::move(excess));
+  // Errors: kUsage where its memory would exceed the limits.
+  static Result<SingleLane> create(const Engine& engine, std::uint32_t window) {
+    SingleLane lane;
+    lane.lanes_ = engine.make_lanes(window);
+    TACIT_TRY(lane.lanes_->reserve(1, window, ErrorCode::kUsage));
+    lane.pass_ = lane.lanes_->make_pass(true);
+    lane.chunk_ = engine.batch_shape(1).chunk_max;
+    lane.logits_.resize(engine.logit_stride());
+    return lane;
   }
 
-  // Feeds at most kChunk tokens.
+  // Most tokens that feed() takes.
+  [[nodiscard]] std::size_t chunk() const { return chunk_; }
+
   void feed(std::span<const TokenId> tokens) {
     rows_.clear();
-    for (const TokenId token : tokens) rows_.push_back({&cache_, position_++, token});
-    forward_.run(rows_);
+    for (const TokenId token : tokens) rows_.push_back({0, position_++, token});
+    pass_->run(rows_);
   }
 
   // The next token begins a text of its own: no position before it is read again.
@@ -40,13 +41,16 @@ class SingleLane {
 
   // Logits after row `row` of the last feed.
   const float* logits(std::uint32_t row) {
-    forward_.logits({&row, 1}, logits_.data(), logits_.size());
+    pass_->logits({&row, 1}, logits_.data());
     return logits_.data();
   }
 
  private:
-  LaneCache cache_;
-  Forward forward_;
+  SingleLane() = default;
+
+  std::unique_ptr<Lanes> lanes_;
+  std::unique_ptr<Pass> pass_;
+  std::size_t chunk_ = 1;
   std::vector<float> logits_;
   std::vector<Row> rows_;
   std::uint32_t position_ = 0;
@@ -54,21 +58,21 @@ class SingleLane {
 
 }  // namespace
 
-Status sequence_logits(const Model& model, const kernels::Kernels& kernels, ThreadPool& pool, std::uint32_t window,
+Status sequence_logits(const LoadedModel& model, const Engine& engine, std::uint32_t window,
                        std::span<const TokenId> ids, const std::function<bool(std::size_t, const float*)>& receive) {
+  const Config& config = model.model.config;
   for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] >= 0 && static_cast<std::uint32_t>(ids[i]) < model.config.vocabulary_size) continue;
+    if (ids[i] >= 0 && static_cast<std::uint32_t>(ids[i]) < config.vocabulary_size) continue;
     return usage_error("token " + std::to_string(i) + ": found id " + std::to_string(ids[i]) + ", expected 0 to " +
-                       std::to_string(model.config.vocabulary_size - 1));
+                       std::to_string(config.vocabulary_size - 1));
   }
   if (window == 0) {
-    window = std::max(static_cast<std::uint32_t>(ids.size()), model.config.default_window());
-    window = std::min(window, model.config.window_max());
+    window = std::max(static_cast<std::uint32_t>(ids.size()), config.default_window());
+    window = std::min(window, config.window_max());
   }
-  TACIT_TRY(SingleLane::check(model.config, window));
-  SingleLane lane(model, kernels, pool, window);
-  for (std::size_t begin = 0; begin < ids.size(); begin += kChunk) {
-    const std::span<const TokenId> chunk = ids.subspan(begin, std::min<std::size_t>(kChunk, ids.size() - begin));
+  TACIT_ASSIGN(SingleLane lane, SingleLane::create(engine, window));
+  for (std::size_t begin = 0; begin < ids.size(); begin += lane.chunk()) {
+    const std::span<const TokenId> chunk = ids.subspan(begin, std::min(lane.chunk(), ids.size() - begin));
     lane.feed(chunk);
     for (std::uint32_t i = 0; i < chunk.size(); ++i) {
       if (!receive(begin + i, lane.logits(i))) return {};
@@ -77,10 +81,10 @@ Status sequence_logits(const Model& model, const kernels::Kernels& kernels, Thre
   return {};
 }
 
-Status generate(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool,
-                const GenerateOptions& options, ByteSpan prompt, const std::function<bool(ByteSpan)>& receive) {
+Status generate(const LoadedModel& model, const Engine& engine, const GenerateOptions& options, ByteSpan prompt,
+                const std::function<bool(ByteSpan)>& receive) {
   TACIT_TRY(model.require_tokenizer());
-  TACIT_TRY(SingleLane::check(model.model.config, options.window));
+  TACIT_ASSIGN(SingleLane lane, SingleLane::create(engine, options.window));
   const Tokenizer& tokenizer = *model.tokenizer;
   // EOS ends a text. BOS begins the next, and is all that stands between texts where a model was trained on them so.
   const auto is_end = [&](TokenId token) {
@@ -92,17 +96,17 @@ Status generate(const LoadedModel& model, const kernels::Kernels& kernels, Threa
     const auto token = static_cast<TokenId>(i);
     excluded[i] = tokenizer.symbol_bytes(token).empty() && !is_end(token);
   }
-  TACIT_ASSIGN(Sampler sampler, Sampler::create(options.sampler, options.seed, std::move(excluded), kernels));
+  TACIT_ASSIGN(Sampler sampler, Sampler::create(options.sampler, options.seed, std::move(excluded),
+                                                engine.distribution_kernels()));
 
   std::vector<TokenId> context{tokenizer.context_start_token()};
   for (const TokenId symbol : tokenizer.encode(prompt)) {
     context.push_back(tokenizer.model_token(symbol));
     sampler.note(context.back());
   }
-  SingleLane lane(model.model, kernels, pool, options.window);
   std::uint32_t last_row = 0;
-  for (std::size_t begin = 0; begin < context.size(); begin += kChunk) {
-    const std::size_t size = std::min<std::size_t>(kChunk, context.size() - begin);
+  for (std::size_t begin = 0; begin < context.size(); begin += lane.chunk()) {
+    const std::size_t size = std::min(lane.chunk(), context.size() - begin);
     lane.feed(std::span(context).subspan(begin, size));
     last_row = static_cast<std::uint32_t>(size - 1);
   }

@@ -6,8 +6,7 @@
 #include <functional>
 #include <span>
 
-#include "base/thread_pool.h"
-#include "kernels/kernels.h"
+#include "engine/engine.h"
 #include "sampling/sampler.h"
 #include "store/loaded_model.h"
 
@@ -15,7 +14,7 @@ namespace tacit {
 
 // Calls `receive` with the logits of every position; it returns false to stop. `window` 0: all positions attend to all
 // before them. Errors: kUsage for an id outside the vocabulary.
-Status sequence_logits(const Model& model, const kernels::Kernels& kernels, ThreadPool& pool, std::uint32_t window,
+Status sequence_logits(const LoadedModel& model, const Engine& engine, std::uint32_t window,
                        std::span<const TokenId> ids, const std::function<bool(std::size_t, const float*)>& receive);
 
 struct GenerateOptions {
@@ -29,7 +28,7 @@ struct GenerateOptions {
 // Draws `token_count` tokens. With `stop_at_eos` EOS ends it, otherwise EOS and BOS, which count, end a text. Calls
 // `receive` with the bytes of each token after the prompt, and with a blank line ("\n\n") between two texts; it returns
 // false to stop. Errors: kModel, kUsage.
-Status generate(const LoadedModel& model, const kernels::Kernels& kernels, ThreadPool& pool,
-                const GenerateOptions& options, ByteSpan prompt, const std::function<bool(ByteSpan)>& receive);
+Status generate(const LoadedModel& model, const Engine& engine, const GenerateOptions& options, ByteSpan prompt,
+                const std::function<bool(ByteSpan)>& receive);
 
 }  // namespace tacit

@@ -71,6 +71,7 @@ struct Tensor {
   ByteSpan data;  // element_count / block_elements * block_bytes bytes, aligned as the file says
 
   [[nodiscard]] std::uint64_t element_count() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
+  [[nodiscard]] std::size_t row_bytes() const { return shape[0] / type->block_elements * type->block_bytes; }
 };
 
 // A parsed file. Views and spans point into the bytes it was parsed from, which must outlive it.

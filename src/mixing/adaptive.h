@@ -64,7 +64,7 @@ class CandidateIndex {
 
 // What a thread needs to predict, one lane after another.
 struct PredictScratch {
-  PredictScratch(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count,
+  PredictScratch(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count,
                  const std::optional<SamplerSettings>& stated)
       : frequencies(kernels, vocabulary_size, symbol_count),
         samplers(kernels, vocabulary_size, symbol_count, stated),

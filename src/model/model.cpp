@@ -4,7 +4,7 @@
 namespace tacit {
 namespace {
 
-std::uint64_t cost(const Linear& linear) { return std::uint64_t{linear.input_count} * linear.packed.output_count; }
+std::uint64_t cost(const Linear& linear) { return linear.multiply_adds(); }
 std::uint64_t cost(const Ffn& ffn) { return cost(ffn.gate) + cost(ffn.up) + cost(ffn.down); }
 std::uint64_t cost(const LowRank& low_rank) { return cost(low_rank.down) + cost(low_rank.up); }
 std::uint64_t cost(const RwkvWeights& w) {

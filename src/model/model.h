@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A model: its shape and its weights. Immutable once its weights are there, so any number of forward passes may share it.
+// What a model is: its shape and where its weights are. Immutable: any number of engines may share it.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,12 @@ struct Model {
   Config config;
   Weights weights;
 
-  // `file`'s bytes must outlive the model. Errors: kModel, naming file, key or tensor, found and expected.
+  // Checks all and reads all but the numbers of matrices, which engines read; `file`'s bytes must outlive the model.
+  // Errors: kModel, naming file, key or tensor, found and expected.
   static Result<Model> load(const gguf::File& file) {
-    TACIT_ASSIGN(Model model, outline(file));
-    ThreadPool caller_alone(1);
-    TACIT_TRY(model.weights.packing.fill(caller_alone, {}));
-    return model;
-  }
-  // The same but for what Weights::outline leaves open.
-  static Result<Model> outline(const gguf::File& file) {
     Model model;
     TACIT_ASSIGN(model.config, Config::load(file));
-    TACIT_ASSIGN(model.weights, Weights::outline(file, model.config));
+    TACIT_ASSIGN(model.weights, Weights::load(file, model.config));
     return model;
   }
 

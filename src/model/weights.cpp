@@ -6,6 +6,7 @@
 #include <string>
 
 #include "numeric/float_formats.h"
+#include "quants/dequantize.h"
 
 namespace tacit {
 namespace {
@@ -18,10 +19,10 @@ std::string shape_text(const std::array<std::uint64_t, limits::kGgufDimensionsMa
   return text + "]";
 }
 
-// Looks tensors up by name, checks them, has matrices packed, and remembers which were asked for.
+// Looks tensors up by name, checks them, lists matrices, and remembers which were asked for.
 class Loader {
  public:
-  Loader(const gguf::File& file, Packing& packing) : file_(file), packing_(packing) {}
+  Loader(const gguf::File& file, std::vector<MatrixRows>& matrices) : file_(file), matrices_(matrices) {}
 
   [[nodiscard]] const gguf::Tensor* tensor(const std::string& name) const { return file_.find_tensor(name); }
   [[nodiscard]] bool has(const std::string& name) const { return tensor(name) != nullptr; }
@@ -59,20 +60,26 @@ class Loader {
   }
 
   [[nodiscard]] Result<std::vector<float>> row_of(const gguf::Tensor& tensor, std::uint32_t row) const {
-    std::vector<float> values(kernels::round_up(static_cast<std::uint32_t>(tensor.shape[0]), kernels::kBlock), 0.0f);
+    std::vector<float> values(padded(static_cast<std::uint32_t>(tensor.shape[0])), 0.0f);
     read_row(tensor, row, values.data());
     TACIT_TRY(check_finite(std::string(tensor.name), values));
     return values;
+  }
+
+  // A matrix without a bias.
+  Linear matrix(const gguf::Tensor& tensor, std::uint64_t first_row, std::uint32_t row_count) {
+    matrices_.push_back({tensor, first_row, row_count});
+    return {static_cast<std::uint32_t>(matrices_.size() - 1), static_cast<std::uint32_t>(tensor.shape[0]), row_count, {}};
   }
 
   // The rows [first, first + outputs) of a matrix of `rows`, and of its bias where it has one or must have.
   Result<Linear> linear_part(const std::string& name, std::uint32_t inputs, std::uint32_t rows, std::uint32_t first,
                              std::uint32_t outputs, bool needs_bias) {
     TACIT_ASSIGN(const gguf::Tensor* tensor, find(name + ".weight", inputs, rows));
-    Linear result = packing_.add(*tensor, first, outputs);
+    Linear result = matrix(*tensor, first, outputs);
     if (!needs_bias && !has(name + ".bias")) return result;
     TACIT_ASSIGN(const std::vector<float> bias, vector(name + ".bias", rows));
-    result.bias.assign(kernels::round_up(outputs, kernels::kBlock), 0.0f);
+    result.bias.assign(padded(outputs), 0.0f);
     std::copy_n(bias.begin() + first, outputs, result.bias.begin());
     return result;
   }
@@ -85,7 +92,7 @@ class Loader {
   Result<Linear> linear_of(const std::string& name, std::uint32_t inputs, std::uint32_t outputs, std::uint32_t count,
                            std::uint32_t index, bool needs_bias) {
     TACIT_ASSIGN(const gguf::Tensor* tensor, find(name + ".weight", inputs, outputs, count));
-    Linear result = packing_.add(*tensor, std::uint64_t{index} * outputs, outputs);
+    Linear result = matrix(*tensor, std::uint64_t{index} * outputs, outputs);
     if (needs_bias || has(name + ".bias")) {
       TACIT_ASSIGN(result.bias, vector(name + ".bias", outputs, count, index));
     }
@@ -119,7 +126,7 @@ class Loader {
   }
 
   const gguf::File& file_;
-  Packing& packing_;
+  std::vector<MatrixRows>& matrices_;
   std::set<std::string_view> used_;
 };
 
@@ -141,7 +148,7 @@ class LayerLoader {
   }
 
   static Norm weightless_norm(std::uint32_t size) {
-    return {true, std::vector<float>(kernels::round_up(size, kernels::kBlock), 1.0f), {}};
+    return {true, std::vector<float>(padded(size), 1.0f), {}};
   }
 
   Result<LayerWeights> layer(const LayerConfig& shape, std::uint32_t number) {
@@ -345,7 +352,7 @@ class LayerLoader {
     const std::uint32_t size = config_.recurrent.head_size;
     TACIT_ASSIGN(const Norm all, norm("time_mix_ln", config_.width));
     for (std::uint32_t first = 0; first < config_.width; first += size) {
-      Norm own{true, std::vector<float>(kernels::round_up(size, kernels::kBlock)), {}};
+      Norm own{true, std::vector<float>(padded(size)), {}};
       own.bias = own.weight;
       std::copy_n(all.weight.begin() + first, size, own.weight.begin());
       std::copy_n(all.bias.begin() + first, size, own.bias.begin());
@@ -400,9 +407,12 @@ class LayerLoader {
 
 }  // namespace
 
-Result<Weights> Weights::outline(const gguf::File& file, const Config& config) {
-  Weights weights(file.name());
-  Loader loader(file, weights.packing);
+bool is_weight_type(gguf::TensorType type) { return is_dequantizable(type); }
+
+Result<Weights> Weights::load(const gguf::File& file, const Config& config) {
+  Weights weights;
+  weights.file_name = file.name();
+  Loader loader(file, weights.matrices);
   LayerLoader outer(loader, config, "");
   TACIT_ASSIGN(const gguf::Tensor* embedding, loader.find("token_embd.weight", config.width, config.vocabulary_size));
   weights.embedding = *embedding;
@@ -423,14 +433,14 @@ Result<Weights> Weights::outline(const gguf::File& file, const Config& config) {
   if (loader.has("output.weight")) {
     TACIT_ASSIGN(weights.output, loader.linear("output", config.width, config.vocabulary_size, false));
   } else {
-    weights.output = weights.packing.add(weights.embedding, 0, config.vocabulary_size);
+    weights.output = loader.matrix(weights.embedding, 0, config.vocabulary_size);
   }
   TACIT_TRY(loader.check_all_used());
   return weights;
 }
 
 void read_row(const gguf::Tensor& tensor, std::uint32_t index, float* out) {
-  dequantize(tensor.type->type, tensor.data.data() + index * row_bytes(tensor), tensor.shape[0], out);
+  dequantize(tensor.type->type, tensor.data.data() + index * tensor.row_bytes(), tensor.shape[0], out);
 }
 
 }  // namespace tacit

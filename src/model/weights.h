@@ -1,19 +1,46 @@
 // SPDX-License-Identifier: MIT
-// The weights of a model, in the form that the kernels take. Knows tensor names, shapes and types.
+// The weights of a model: vectors as floats, matrices as rows of the file's tensors, which an engine brings into a form
+// of its own. Knows tensor names, shapes and types, not what computes with them.
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "gguf/gguf.h"
 #include "model/config.h"
-#include "model/packing.h"
 
 namespace tacit {
 
-// Of an RMS norm or a layer norm. Both vectors are padded with zeros to a multiple of kBlock.
+// Every vector of weights is padded with zeros to a multiple of so many floats, a block of the numeric contract.
+inline constexpr std::uint32_t kVectorPadding = 32;
+inline constexpr std::uint32_t padded(std::uint32_t size) {
+  return (size + kVectorPadding - 1) / kVectorPadding * kVectorPadding;
+}
+
+// Rows [first_row, first_row + row_count) of a tensor, counted through all its dimensions but the first.
+struct MatrixRows {
+  gguf::Tensor tensor;
+  std::uint64_t first_row = 0;
+  std::uint32_t row_count = 0;
+
+  [[nodiscard]] ByteSpan bytes() const {
+    return tensor.data.subspan(first_row * tensor.row_bytes(), row_count * tensor.row_bytes());
+  }
+};
+
+// y = W x + bias.
+struct Linear {
+  std::uint32_t matrix = 0;  // W: index into Weights::matrices
+  std::uint32_t input_count = 0;
+  std::uint32_t output_count = 0;
+  std::vector<float> bias;  // padded; empty: none
+
+  [[nodiscard]] std::uint64_t multiply_adds() const { return std::uint64_t{input_count} * output_count; }
+};
+
+// Of an RMS norm or a layer norm. Both vectors are padded.
 struct Norm {
   bool present = false;
   std::vector<float> weight;
@@ -111,14 +138,16 @@ struct Weights {
   std::vector<LayerWeights> layers;
   Norm output_norm;
   Linear output;  // [width] -> [vocabulary]; the embedding again where the file has none
-  Packing packing;  // of all Linear above
+  std::vector<MatrixRows> matrices;  // of all Linear above; their numbers are not read here
+  std::string file_name;             // for messages
 
-  explicit Weights(std::string file_name = "") : packing(std::move(file_name)) {}
-
-  // All but the numbers of matrices, for which there is room: packing.fill() brings them. Errors: kModel, naming file,
-  // tensor, found and expected; a tensor that the family does not use is one.
-  static Result<Weights> outline(const gguf::File& file, const Config& config);
+  // Reads the vectors, and checks names, shapes and types of all. Errors: kModel, naming file, tensor, found and
+  // expected; a tensor that the family does not use is one.
+  static Result<Weights> load(const gguf::File& file, const Config& config);
 };
+
+// Whether tensors of this type can be weights.
+bool is_weight_type(gguf::TensorType type);
 
 // Row `index` of a matrix of the file, dequantised into out[shape[0]].
 void read_row(const gguf::Tensor& tensor, std::uint32_t index, float* out);

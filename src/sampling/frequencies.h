@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "kernels/kernels.h"
+#include "sampling/distribution_kernels.h"
 
 namespace tacit {
 
@@ -29,7 +29,7 @@ struct TopTokens {
 class Frequencies {
  public:
   // `symbol_count` >= `vocabulary_size`; symbols beyond the vocabulary (escapes) get the frequency 1 each.
-  Frequencies(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count);
+  Frequencies(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count);
 
   // The plain softmax of `logits`, in units of 2^-30 of the most likely symbol, at least one unit each (spec/
   // numeric.md, section 7). Errors: kModel where a logit is not finite.
@@ -63,7 +63,7 @@ class Frequencies {
   [[nodiscard]] std::uint64_t sum(std::uint32_t first, std::uint32_t end) const;
   [[nodiscard]] std::uint64_t added(std::uint32_t first, std::uint32_t end) const;
 
-  const kernels::Kernels& kernels_;
+  const kernels::DistributionKernels& kernels_;
   std::uint32_t vocabulary_size_;
   std::vector<std::uint32_t> values_;  // zero only where a symbol is taken out
   std::uint64_t total_ = 0;

@@ -181,7 +181,7 @@ void RecentTokens::penalize(const SamplerSettings& settings, float* logits) cons
 }
 
 SampledDistribution::SampledDistribution(const SamplerSettings& settings, std::uint32_t vocabulary_size,
-                                         const kernels::Kernels& kernels)
+                                         const kernels::DistributionKernels& kernels)
     : settings_(settings),
       kernels_(&kernels),
       logits_(settings.has_penalties() ? vocabulary_size : 0),
@@ -209,7 +209,7 @@ Status SampledDistribution::set(const float* logits, const RecentTokens* recent)
 std::uint32_t SampledDistribution::most_likely() { return ranking_.token(0); }
 
 Sampler::Sampler(const SamplerSettings& settings, std::uint64_t seed, std::vector<bool> excluded,
-                 const kernels::Kernels& kernels)
+                 const kernels::DistributionKernels& kernels)
     : state_(seed),
       excluded_(std::move(excluded)),
       logits_(excluded_.size()),
@@ -217,7 +217,7 @@ Sampler::Sampler(const SamplerSettings& settings, std::uint64_t seed, std::vecto
       recent_(static_cast<std::uint32_t>(excluded_.size()), settings.penalty_window) {}
 
 Result<Sampler> Sampler::create(const SamplerSettings& settings, std::uint64_t seed, std::vector<bool> excluded,
-                                const kernels::Kernels& kernels) {
+                                const kernels::DistributionKernels& kernels) {
   TACIT_TRY(settings.check());
   if (std::find(excluded.begin(), excluded.end(), false) == excluded.end()) return usage_error("no token may be drawn");
   return Sampler(settings, seed, std::move(excluded), kernels);

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "base/token.h"
-#include "kernels/kernels.h"
+#include "sampling/distribution_kernels.h"
 #include "sampling/sampler_settings.h"
 
 namespace tacit {
@@ -19,7 +19,7 @@ namespace tacit {
 // first.
 class Ranking {
  public:
-  explicit Ranking(const kernels::Kernels& kernels) : kernels_(&kernels) {}
+  explicit Ranking(const kernels::DistributionKernels& kernels) : kernels_(&kernels) {}
   // `weights`: the largest is kFrequencyOne. They stay as they are while the ranking is used.
   void reset(const std::uint32_t* weights, std::uint32_t count);
   [[nodiscard]] std::uint32_t count() const { return count_; }
@@ -29,7 +29,7 @@ class Ranking {
  private:
   void gather();
 
-  const kernels::Kernels* kernels_;
+  const kernels::DistributionKernels* kernels_;
   const std::uint32_t* weights_ = nullptr;
   std::uint32_t count_ = 0;
   std::uint32_t bound_ = 0;                // weights from here on are ranked or in the heap
@@ -70,7 +70,7 @@ class RecentTokens {
 // A sampler's distribution of one step at a time.
 class SampledDistribution {
  public:
-  SampledDistribution(const SamplerSettings& settings, std::uint32_t vocabulary_size, const kernels::Kernels& kernels);
+  SampledDistribution(const SamplerSettings& settings, std::uint32_t vocabulary_size, const kernels::DistributionKernels& kernels);
 
   // `recent`: null where there are no penalties. Errors: kModel where a logit is not finite.
   Status set(const float* logits, const RecentTokens* recent);
@@ -83,7 +83,7 @@ class SampledDistribution {
 
  private:
   SamplerSettings settings_;
-  const kernels::Kernels* kernels_;
+  const kernels::DistributionKernels* kernels_;
   std::vector<float> logits_;
   std::vector<std::uint32_t> plain_;  // temperature 1, where the temperature comes last
   std::vector<std::uint32_t> weights_;
@@ -96,7 +96,7 @@ class Sampler {
  public:
   // `excluded[token]`: never drawn. Errors: those of SamplerSettings::check; kUsage where all tokens are excluded.
   static Result<Sampler> create(const SamplerSettings& settings, std::uint64_t seed, std::vector<bool> excluded,
-                                const kernels::Kernels& kernels);
+                                const kernels::DistributionKernels& kernels);
 
   // What penalties look at: the tokens of the prompt, and those drawn, which draw() notes itself. forget(): a new text.
   void note(TokenId token) { recent_.add(static_cast<std::uint32_t>(token)); }
@@ -106,7 +106,7 @@ class Sampler {
 
  private:
   Sampler(const SamplerSettings& settings, std::uint64_t seed, std::vector<bool> excluded,
-          const kernels::Kernels& kernels);
+          const kernels::DistributionKernels& kernels);
 
   std::uint64_t next_random();
 

@@ -53,7 +53,7 @@ constexpr std::uint64_t kLookEvery = 16;  // steps, where the samplers are not w
 
 const char* sampler_name(std::size_t expert) { return expert == kStated ? "stated" : kGuessed[expert].name; }
 
-SamplerExperts::SamplerExperts(const kernels::Kernels& kernels, std::uint32_t vocabulary_size,
+SamplerExperts::SamplerExperts(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size,
                                std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated)
     : kernels_(kernels),
       vocabulary_size_(vocabulary_size),

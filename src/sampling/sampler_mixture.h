@@ -30,7 +30,7 @@ const char* sampler_name(std::size_t expert);
 // What the experts say of one step of one lane. A thread needs one.
 class SamplerExperts {
  public:
-  SamplerExperts(const kernels::Kernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count,
+  SamplerExperts(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count,
                  const std::optional<SamplerSettings>& stated);
 
   // Errors: kModel where a logit is not finite.
@@ -46,7 +46,7 @@ class SamplerExperts {
   static constexpr std::size_t kTemperatures = 3;
   [[nodiscard]] const std::uint32_t* weights_of(std::size_t expert) const;
 
-  const kernels::Kernels& kernels_;
+  const kernels::DistributionKernels& kernels_;
   std::uint32_t vocabulary_size_;
   std::uint64_t escape_count_;
   std::size_t count_;

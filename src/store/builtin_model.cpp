@@ -18,7 +18,7 @@ ByteSpan builtin_bytes() { return {tacit_builtin_model_begin, tacit_builtin_mode
 Result<std::shared_ptr<const LoadedModel>> builtin_model() {
   TACIT_ASSIGN(std::shared_ptr<const LoadedModel> model, builtin_model_outline());
   ThreadPool caller_alone(1);
-  TACIT_TRY(model->prepare(caller_alone));
+  TACIT_TRY(model->load_weights(caller_alone));
   return model;
 }
 

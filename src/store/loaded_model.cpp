@@ -57,7 +57,7 @@ Result<std::string> model_name(const gguf::File& file) {
 Result<std::unique_ptr<LoadedModel>> LoadedModel::load(ByteSpan bytes, const std::string& file_name) {
   auto loaded = std::make_unique<LoadedModel>();
   TACIT_ASSIGN(const gguf::File file, gguf::File::parse(bytes, file_name));
-  TACIT_ASSIGN(loaded->model, Model::outline(file));
+  TACIT_ASSIGN(loaded->model, Model::load(file));
   TACIT_TRY(load_tokenizer(file, *loaded));
   TACIT_ASSIGN(loaded->name, model_name(file));
   loaded->bytes_ = bytes;
@@ -74,13 +74,19 @@ Result<std::unique_ptr<LoadedModel>> LoadedModel::open(const std::string& path) 
   return loaded;
 }
 
-Status LoadedModel::prepare(ThreadPool& pool) const {
-  std::call_once(prepared_, [&] {
-    prepare_status_ = model.weights.packing.fill(pool, {.beside = [this] { static_cast<void>(fingerprint()); },
-                                                        .done_with = [this](ByteSpan part) { release(part); }});
+Status LoadedModel::load_weights(ThreadPool& pool) const {
+  std::call_once(loaded_, [&] {
+    const PackedWeights::Hooks hooks{.concurrent_task = [this] { static_cast<void>(fingerprint()); },
+                                     .on_consumed = [this](ByteSpan part) { release(part); }};
+    Result<PackedWeights> packed = PackedWeights::pack(model.weights, pool, hooks);
+    if (packed.ok()) {
+      weights_ = std::move(packed).value();
+    } else {
+      load_status_ = packed.error();
+    }
     release(bytes_);
   });
-  return prepare_status_;
+  return load_status_;
 }
 
 const Sha256& LoadedModel::fingerprint() const {

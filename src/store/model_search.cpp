@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "base/file.h"
+#include "engine/cpu/packed_weights.h"
 #include "gguf/gguf.h"
-#include "model/packing.h"
 
 namespace tacit {
 namespace {
@@ -128,7 +128,7 @@ Result<std::unique_ptr<LoadedModel>> ModelSearch::find(const Sha256& fingerprint
     if (!hashed.ok() || hashed.value() != wanted) continue;
     Result<std::unique_ptr<LoadedModel>> loaded = LoadedModel::open(file->path);
     if (!loaded.ok() && loaded.error().code == ErrorCode::kIo) continue;
-    const Status prepared = loaded.ok() ? loaded.value()->prepare(pool) : loaded.error();
+    const Status prepared = loaded.ok() ? loaded.value()->load_weights(pool) : loaded.error();
     if (!prepared.ok() || loaded.value()->fingerprint() == fingerprint) {
       cache_.save();
       if (!prepared.ok()) return prepared.error();

@@ -6,11 +6,12 @@
 #include <memory>
 
 #include "base/file.h"
-#include "coding/lockstep.h"
+#include "coding/strip_coder.h"
 #include "conformance/kit.h"
 #include "oracle/oracle.h"
 #include "quants/dequantize.h"
 #include "support/bare_ids.h"
+#include "support/cpu_model.h"
 #include "support/lanes.h"
 
 namespace tacit::conformance {
@@ -70,25 +71,25 @@ Closeness closeness(const std::vector<float>& found, const std::vector<float>& r
 // Codes the tokens as strips, reading ahead, and decodes them step by step. Returns the bytes of code, or why not.
 Result<std::size_t> code_and_decode(const Model& model, std::span<const TokenId> tokens) {
   const test::BareIds alphabet(model.config.vocabulary_size);
-  ThreadPool pool(2);
+  test::CpuModel cpu(model, 2);
   const std::uint32_t window = std::min(model.config.default_window(), kSlidingWindow);
-  CodingContext context{model, alphabet, *kernels::find_kernels(""), pool, window, true, std::nullopt, nullptr};
+  const CodingContext context = cpu.context(alphabet, window, true);
   std::vector<std::span<const TokenId>> strips;
   for (std::size_t i = 0; i < kStrips; ++i) {
     const std::size_t begin = tokens.size() * i / kStrips;
     strips.push_back(tokens.subspan(begin, tokens.size() * (i + 1) / kStrips - begin));
   }
-  const auto ignore = [](const CodingState&) { return Status(); };
-  Lockstep encoder(context);
-  TACIT_ASSIGN(const std::vector<ByteVector> codes, encoder.encode(strips, ignore));
+  StripCoder encoder(context, Schedule::lockstep());
+  TACIT_ASSIGN(const EncodedStrips encoded, encoder.encode(strips, test::ignore_progress));
+  const std::vector<ByteVector>& codes = encoded.codes;
   std::vector<CodedStrip> coded;
   std::size_t size = 0;
   for (std::size_t i = 0; i < kStrips; ++i) {
     coded.push_back({codes[i], strips[i].size()});
     size += codes[i].size();
   }
-  Lockstep decoder(context);
-  TACIT_ASSIGN(const std::vector<std::vector<TokenId>> decoded, decoder.decode(coded, ignore));
+  StripCoder decoder(context, Schedule::lockstep());
+  TACIT_ASSIGN(const std::vector<std::vector<TokenId>> decoded, decoder.decode(coded, test::ignore_progress));
   for (std::size_t i = 0; i < kStrips; ++i) {
     if (!std::ranges::equal(decoded[i], strips[i])) return damaged("strip " + std::to_string(i) + " came back changed");
   }

@@ -164,4 +164,4 @@ inline __m512i dpwssd_epi32(__m512i sum, __m512i a, __m512i b) {
 #define TACIT_EMULATED_AVX512
 #define kAvx512Kernels kEmulatedAvx512Kernels
 
-#include "kernels/x86/avx512.cpp"
+#include "engine/cpu/kernels/x86/avx512.cpp"

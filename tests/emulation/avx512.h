@@ -4,7 +4,7 @@
 // intrinsics, can't.
 #pragma once
 
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 
 namespace tacit::kernels {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel_check/check.h"
 
-#include "kernels/reference.h"
+#include "engine/cpu/kernels/reference.h"
 
 namespace tacit::test {
 

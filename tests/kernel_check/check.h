@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/cpu/kernels/kernels.h"
 #include "kernel_check/floats.h"
 #include "kernel_check/memory.h"
-#include "kernels/kernels.h"
 
 namespace tacit::test {
 

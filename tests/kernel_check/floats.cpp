@@ -7,7 +7,7 @@
 #include <iterator>
 #include <limits>
 
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
 
 namespace tacit::test {
 namespace {

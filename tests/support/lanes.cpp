@@ -7,7 +7,8 @@
 #include <random>
 
 #include "base/hash.h"
-#include "model/forward.h"
+#include "engine/cpu/forward.h"
+#include "support/cpu_model.h"
 
 namespace tacit::test {
 namespace {
@@ -20,12 +21,17 @@ std::uint64_t hash_of(const std::vector<float>& logits) {
 
 std::vector<std::vector<float>> run_lanes(const Model& model, const RunSetting& setting,
                                           const std::vector<std::vector<TokenId>>& tokens) {
+  return run_lanes(model, pack(model), setting, tokens);
+}
+
+std::vector<std::vector<float>> run_lanes(const Model& model, const PackedWeights& weights, const RunSetting& setting,
+                                          const std::vector<std::vector<TokenId>>& tokens) {
   ThreadPool pool(setting.thread_count);
   std::vector<LaneCache> caches;
   for (std::uint32_t i = 0; i < setting.lane_count; ++i) {
     caches.emplace_back(model.config, setting.window, setting.chunk);
   }
-  Forward forward(model, *setting.kernels, setting.window, setting.thread_count > 1 ? &pool : nullptr);
+  Forward forward(model, weights, *setting.kernels, setting.window, setting.thread_count > 1 ? &pool : nullptr);
   const std::uint32_t stride = kernels::round_up(model.config.vocabulary_size, kernels::kTile);
   std::vector<std::vector<float>> logits(setting.lane_count);
   std::size_t length = 0;
@@ -38,10 +44,10 @@ std::vector<std::vector<float>> run_lanes(const Model& model, const RunSetting& 
       for (std::size_t p = first; p < std::min(first + setting.chunk, tokens[i].size()); ++p) {
         indices.push_back(static_cast<std::uint32_t>(rows.size()));
         owners.push_back(i);
-        rows.push_back({&caches[i], static_cast<std::uint32_t>(p), tokens[i][p]});
+        rows.push_back({i, static_cast<std::uint32_t>(p), tokens[i][p]});
       }
     }
-    forward.run(rows);
+    forward.run(caches, rows);
     std::vector<float> out(rows.size() * stride);
     forward.logits(indices, out.data(), stride);
     for (std::size_t r = 0; r < rows.size(); ++r) {
@@ -62,19 +68,20 @@ std::vector<TokenId> random_tokens(std::uint32_t count, std::uint32_t vocabulary
 std::string first_difference(const Model& model, std::uint32_t window, std::uint32_t length,
                              const Combinations& combinations) {
   const kernels::KernelList list = kernels::available_kernels();
+  const PackedWeights weights = pack(model);
   std::vector<std::vector<TokenId>> tokens;
   std::vector<std::uint64_t> expected;
   assert(length >= combinations.lanes.back());
   for (std::uint32_t i = 0; i < combinations.lanes.back(); ++i) {  // lanes end at different steps
     tokens.push_back(random_tokens(length - i, model.config.vocabulary_size, 100 + i));
     const RunSetting alone{list.sets[list.count - 1], 1, 1, 1, window};
-    expected.push_back(hash_of(run_lanes(model, alone, {tokens.back()})[0]));
+    expected.push_back(hash_of(run_lanes(model, weights, alone, {tokens.back()})[0]));
   }
   for (std::uint32_t set = 0; set < list.count; ++set) {
     for (const std::uint32_t threads : combinations.threads) {
       for (const std::uint32_t lanes : combinations.lanes) {
         for (const std::uint32_t chunk : combinations.chunks) {
-          const auto logits = run_lanes(model, {list.sets[set], threads, lanes, chunk, window}, tokens);
+          const auto logits = run_lanes(model, weights, {list.sets[set], threads, lanes, chunk, window}, tokens);
           for (std::uint32_t i = 0; i < lanes; ++i) {
             if (hash_of(logits[i]) == expected[i]) continue;
             return std::string(list.sets[set]->name) + ", threads " + std::to_string(threads) + ", lanes " +

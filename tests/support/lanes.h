@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "base/token.h"
-#include "kernels/kernels.h"
+#include "engine/cpu/kernels/kernels.h"
+#include "engine/cpu/packed_weights.h"
 #include "model/model.h"
 
 namespace tacit::test {
@@ -24,6 +25,10 @@ struct RunSetting {
 
 // Logits [lane][position][vocabulary] of one sequence a lane; lane i has `tokens[i]`, of any length.
 std::vector<std::vector<float>> run_lanes(const Model& model, const RunSetting& setting,
+                                          const std::vector<std::vector<TokenId>>& tokens);
+
+// The same with weights that have been packed before.
+std::vector<std::vector<float>> run_lanes(const Model& model, const PackedWeights& weights, const RunSetting& setting,
                                           const std::vector<std::vector<TokenId>>& tokens);
 
 std::vector<TokenId> random_tokens(std::uint32_t count, std::uint32_t vocabulary_size, std::uint32_t seed);
