@@ -18,8 +18,8 @@ ExitCode Engine::open_always() {
 
 ExitCode Engine::report_opening(tacit_status status, const std::string& name) {
   if (status == TACIT_OK) return ExitCode::kDone;
-  const ExitCode code = status == TACIT_OUT_OF_MEMORY ? ExitCode::kIo : ExitCode::kModel;
-  return fail(code, library_message(name, status));
+  const bool is_of_the_model = status != TACIT_OUT_OF_MEMORY && status != TACIT_INTERNAL;
+  return fail(is_of_the_model ? ExitCode::kModel : exit_code_of(status), library_message(name, status));
 }
 
 tacit_options Engine::options() const {

@@ -37,6 +37,7 @@ ExitCode exit_code_of(tacit_status status) {
     case TACIT_IO:
     case TACIT_CANCELLED:
     case TACIT_OUT_OF_MEMORY:
+    case TACIT_INTERNAL:  // says nothing of the data, which kDamaged would
       return ExitCode::kIo;
   }
   return ExitCode::kDamaged;

@@ -11,7 +11,7 @@ enum class ExitCode {
   kDamaged = 1,  // the data is damaged, or a check failed
   kUsage = 2,    // wrong usage
   kModel = 3,    // the model needed is not here
-  kIo = 4,       // input or output failed, or memory ran out
+  kIo = 4,       // input or output failed, memory ran out, or the program has a fault
 };
 
 // The exit code of a run that got this status.

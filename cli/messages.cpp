@@ -27,6 +27,8 @@ std::string_view default_message(tacit_status status) {
       return "stopped";
     case TACIT_OUT_OF_MEMORY:
       return "out of memory";
+    case TACIT_INTERNAL:
+      return "a fault of this program";
   }
   return "an unknown error";
 }

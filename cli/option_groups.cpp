@@ -9,8 +9,6 @@
 namespace tacit::cli {
 namespace {
 
-constexpr std::uint32_t kLaneCountMax = 256;
-
 void add_model(CLI::App& app, Request& request, const std::string& without = "the built-in one") {
   const std::string description = "GGUF file, or what 'tacit models' calls it;\nwithout it " + without;
   app.add_option("-m,--model", request.model_path, description)->type_name("MODEL");
@@ -56,9 +54,10 @@ CLI::Option* add_coding_window(CLI::App& app, CodingOptions& coding) {
 CLI::Option* add_lanes(CLI::App& app, CodingOptions& coding) {
   return app
       .add_option("--lanes", coding.lane_count,
-                  "strips coded side by side, 1 to 256; 0, the default: as the model says")
+                  "strips coded side by side, 1 to " + std::to_string(TACIT_LANE_COUNT_MAX) +
+                      "; 0, the default: as the model says")
       ->type_name("N")
-      ->check(CLI::Range(std::uint32_t{0}, kLaneCountMax).description(""));
+      ->check(CLI::Range(std::uint32_t{0}, std::uint32_t{TACIT_LANE_COUNT_MAX}).description(""));
 }
 
 struct EncodingFlags {

@@ -11,9 +11,13 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <new>
 #include <random>
+#include <regex>
 #include <set>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -128,9 +132,13 @@ TEST(Api, StatusNumbersNeverChange) {
   EXPECT_EQ(TACIT_IO, 4);
   EXPECT_EQ(TACIT_CANCELLED, 5);
   EXPECT_EQ(TACIT_OUT_OF_MEMORY, 6);
+  EXPECT_EQ(TACIT_INTERNAL, 7);
 }
 
-TEST(Api, VersionIsThreeNumbers) { EXPECT_STREQ(tacit_version(), "0.1.0"); }
+TEST(Api, VersionIsThreeNumbers) {
+  const std::string version = tacit_version();
+  EXPECT_TRUE(std::regex_match(version, std::regex("[0-9]+[.][0-9]+[.][0-9]+"))) << version;
+}
 
 TEST(Api, KernelSetsEndWithTheReference) {
   const std::string sets = tacit_kernel_sets();
@@ -469,6 +477,28 @@ TEST(Api, EveryReportCanStopTheWork) {
 }
 
 // ---- Files ----
+
+// Callbacks are the only code of a client's that can throw where the library sees it.
+TEST(Api, NoExceptionLeavesAndOnlyLackOfMemoryIsCalledSo) {
+  const auto status_of = [](std::function<void()> act) {
+    Watcher watcher;
+    watcher.act = std::move(act);
+    const tacit_options options = watcher.options();
+    Buffer out;
+    return tacit_compress_buffer(&options, kText.data(), kText.size(), &out.data, &out.size);
+  };
+  EXPECT_EQ(status_of([] { throw std::bad_alloc(); }), TACIT_OUT_OF_MEMORY);
+  EXPECT_EQ(last_error(), "out of memory");
+  EXPECT_EQ(status_of([] { throw std::length_error("too long"); }), TACIT_OUT_OF_MEMORY);
+  EXPECT_EQ(status_of([] { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); }),
+            TACIT_OUT_OF_MEMORY);
+  EXPECT_EQ(status_of([] { throw std::system_error(std::make_error_code(std::errc::invalid_argument)); }),
+            TACIT_INTERNAL);
+  EXPECT_EQ(status_of([] { throw std::out_of_range("an index"); }), TACIT_INTERNAL);
+  EXPECT_NE(last_error().find("an index"), std::string::npos) << last_error();
+  EXPECT_EQ(status_of([] { throw 7; }), TACIT_INTERNAL);
+  EXPECT_NE(last_error(), "");
+}
 
 TEST_F(ApiFiles, RoundTripAndReportTheirSizes) {
   const tacit_options options = options_of_one_thread();

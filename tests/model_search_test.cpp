@@ -255,6 +255,16 @@ TEST_F(ModelSearch, AnArchivesModelIsFoundByItsFingerprint) {
   EXPECT_EQ(decode(second, nullptr).find("looked"), std::string::npos);  // only where it is asked for
 }
 
+// It was only opened: nothing has computed with it yet.
+TEST_F(ModelSearch, AModelOfTheCallersInTheSlotIsTaken) {
+  const std::string archive = archive_of(write("elsewhere.gguf", echo_model("a", 1)));
+  Model slot;
+  ASSERT_EQ(tacit_model_open(path("elsewhere.gguf").c_str(), &slot.handle), TACIT_OK);
+  const tacit_model* const given = slot.handle;
+  EXPECT_EQ(decode(archive, &slot.handle), "");
+  EXPECT_EQ(slot.handle, given);
+}
+
 TEST_F(ModelSearch, FilesOfTheRightNameAreHashedFirst) {
   write("models/a.gguf", echo_model("a", 1));
   const std::string archive = archive_of(write("models/b.gguf", echo_model("b", 2)));

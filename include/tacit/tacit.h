@@ -39,10 +39,11 @@ typedef enum tacit_status {
   TACIT_MODEL = 3,         /* the model needed is not here, or the one given cannot be used */
   TACIT_IO = 4,            /* reading or writing failed */
   TACIT_CANCELLED = 5,     /* the progress function asked to stop */
-  TACIT_OUT_OF_MEMORY = 6  /* an allocation failed */
+  TACIT_OUT_OF_MEMORY = 6, /* an allocation failed, or the system had no more threads */
+  TACIT_INTERNAL = 7       /* a fault of the library, or an exception that a callback has thrown */
 } tacit_status;
 
-/* The library's version, "0.1.0". Static. */
+/* The library's version, three numbers as in "1.2.3". Static. */
 TACIT_API const char *tacit_version(void);
 
 /* The last error of this thread as one sentence without a newline, "" if none. Valid until the next call into the
@@ -174,13 +175,17 @@ typedef struct tacit_sampler {
 
 TACIT_API void tacit_sampler_init(tacit_sampler *sampler);
 
+/* The most that tacit_options.lane_count may be. */
+#define TACIT_LANE_COUNT_MAX 256
+
 typedef struct tacit_options {
   size_t struct_bytes;
   const tacit_model *model; /* NULL: the built-in one */
   uint32_t threads;         /* 0: one per processor of this process */
   const char *kernel_set;   /* NULL: the fastest here; else "reference", "avx2", "avx512", "neon", "dotprod" */
   uint32_t window;          /* in the archive. Tokens of context; 0: the model's default */
-  uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to 256; 0: the model's default.
+  uint32_t lane_count;      /* in the archive. Most strips that a block is cut into, 1 to
+                               TACIT_LANE_COUNT_MAX; 0: the model's default.
                                With records only how many segments are coded side by side, and not in the archive */
   int skip_verification;    /* nonzero: do not decode what was encoded */
   int overwrite;            /* nonzero: an existing output file is replaced */

@@ -11,15 +11,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <span>
 #include <utility>
+
+#include "base/descriptor.h"
 
 namespace tacit {
 namespace {
-
-Error system_error(const std::string& path, const char* action) {
-  return io_error(path + ": cannot " + action + ": " + std::strerror(errno));
-}
 
 // Temporary names that exist now. A fixed table of atomics, because a signal handler walks it.
 constexpr int kUnfinishedMax = 64;
@@ -46,23 +43,6 @@ void forget_unfinished(int slot) {
   if (slot >= 0) unfinished_outputs[slot].state.store(0);
 }
 
-struct DescriptorCloser {
-  int descriptor;
-  ~DescriptorCloser() { ::close(descriptor); }
-};
-
-// As many bytes as the file has, up to all of `buffer`; false with errno where reading fails.
-bool read_all(int descriptor, std::span<std::uint8_t> buffer, std::size_t& count) {
-  for (count = 0; count < buffer.size();) {
-    const ssize_t got = ::read(descriptor, buffer.data() + count, buffer.size() - count);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return false;
-    if (got == 0) break;
-    count += static_cast<std::size_t>(got);
-  }
-  return true;
-}
-
 Status sync_folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
@@ -78,24 +58,23 @@ Status sync_folder_of(const std::string& path) {
 }  // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return system_error(path, "open");
-  const DescriptorCloser closer{descriptor};
+  const Descriptor descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!descriptor.is_open()) return system_error(path, "open");
   struct stat info {};
-  if (::fstat(descriptor, &info) != 0 || S_ISDIR(info.st_mode)) {
+  if (::fstat(descriptor.number(), &info) != 0 || S_ISDIR(info.st_mode)) {
     if (S_ISDIR(info.st_mode)) errno = EISDIR;
     return system_error(path, "read");
   }
   MappedFile file;
   if (info.st_size == 0) return file;
   const auto size = static_cast<std::size_t>(info.st_size);
-  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor.number(), 0);
   file.is_copy_ = data == MAP_FAILED && errno == ENODEV;
   if (file.is_copy_) data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) return system_error(path, "map");
   file.data_ = static_cast<const std::uint8_t*>(data);
   file.size_ = file.mapped_size_ = size;
-  if (file.is_copy_ && !read_all(descriptor, {static_cast<std::uint8_t*>(data), size}, file.size_)) {
+  if (file.is_copy_ && !read_up_to(descriptor.number(), {static_cast<std::uint8_t*>(data), size}, file.size_)) {
     return system_error(path, "read");
   }
   return file;
@@ -170,12 +149,7 @@ AtomicFile::~AtomicFile() {
 }
 
 Status AtomicFile::write(ByteSpan bytes) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor_, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_error(path_, "write");
-    bytes = bytes.subspan(static_cast<std::size_t>(written));
-  }
+  if (!write_all(descriptor_, bytes)) return system_error(path_, "write");
   return {};
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the levels 1 to 9 stand for, size against time (docs/decisions/0009 has the figures), and the lanes of a model.
+// What the levels 1 to 9 stand for, size against time (docs/decisions/0009 has the figures), the lanes of a model, and
+// the segments of records.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,11 @@ namespace tacit {
 inline constexpr std::uint32_t kLevelMin = 1;
 inline constexpr std::uint32_t kLevelMax = 9;
 inline constexpr std::uint32_t kLevelDefault = 5;
+
+// Text of the segments of an archive of records: a second or so of one lane of the built-in model
+// (docs/decisions/0016-records.md).
+inline constexpr std::uint32_t kSegmentBytesDefault = 16 * 1024;
+inline constexpr std::uint32_t kSegmentBytesMax = 1024 * 1024;  // the smallest block
 
 struct Level {
   bool adaptive = true;              // experts that learn from the text

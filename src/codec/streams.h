@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 
 #include "archive/reader.h"
+#include "base/byte_stream.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "coding/trace.h"
@@ -16,10 +16,6 @@
 #include "store/loaded_model.h"
 
 namespace tacit {
-
-// Fills the buffer as far as it can; fewer bytes than asked for mean the end.
-using ByteSource = std::function<Result<std::size_t>(std::span<std::uint8_t>)>;
-using ByteSink = std::function<Status(ByteSpan)>;
 
 struct Progress {
   std::uint64_t original_bytes_done = 0;
