@@ -49,10 +49,4 @@ std::int64_t ByteSource::read(void* context, void* buffer, std::size_t capacity)
   }
 }
 
-int ByteSink::write(void* context, const void* data, std::size_t data_bytes) {
-  auto& sink = *static_cast<ByteSink*>(context);
-  sink.error_number = write_all(sink.descriptor, data, data_bytes);
-  return sink.error_number == 0 ? 0 : -1;
-}
-
 }  // namespace tacit::cli

@@ -52,17 +52,4 @@ struct ByteSource {
   static std::int64_t read(void* context, void* buffer, std::size_t capacity);
 };
 
-// Writes to a descriptor for the library, and keeps the reason of a failure.
-struct ByteSink {
-  int descriptor = -1;
-  int error_number = 0;
-
-  // A tacit_write_function; `context` is a ByteSink.
-  static int write(void* context, const void* data, std::size_t data_bytes);
-  // The same as a tacit_text_function.
-  static int write_text(void* context, const char* text, std::size_t text_bytes) {
-    return write(context, text, text_bytes);
-  }
-};
-
 }  // namespace tacit::cli

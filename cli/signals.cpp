@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "exit_code.h"
-#include "output_file.h"
 #include "progress.h"
 #include "tacit/tacit.h"
 
@@ -17,7 +16,6 @@ namespace {
 
 void clean_up() {
   tacit_remove_unfinished_outputs();
-  remove_unfinished_output_file();
   clear_progress_in_signal_handler();
 }
 

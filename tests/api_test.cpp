@@ -19,6 +19,7 @@
 #include <string>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/api_buffer.h"
@@ -686,6 +687,55 @@ TEST_F(ApiFiles, UnfinishedOutputsCanBeRemovedFromASignalHandler) {
   EXPECT_EQ(tacit_compress_file(&options, input.c_str(), path("archive").c_str(), nullptr), TACIT_CANCELLED);
   EXPECT_EQ(during, (Names{"text"}));
   EXPECT_EQ(names(), (Names{"text"}));
+}
+
+// ---- Output files ----
+
+class ApiOutput : public ApiFiles {
+ protected:
+  void TearDown() override {
+    tacit_output_close(output_);
+    ApiFiles::TearDown();
+  }
+  tacit_output* output_ = nullptr;
+};
+
+TEST_F(ApiOutput, AppearsWhenItIsCommitted) {
+  ASSERT_EQ(tacit_output_open(path("out").c_str(), 0, &output_), TACIT_OK) << last_error();
+  EXPECT_EQ(tacit_output_write(output_, "hel", 3), TACIT_OK);
+  EXPECT_EQ(tacit_output_write(output_, nullptr, 0), TACIT_OK);
+  EXPECT_EQ(tacit_output_write(output_, "lo", 2), TACIT_OK);
+  EXPECT_FALSE(fs::exists(path("out")));
+  EXPECT_EQ(names().size(), 1u);
+  ASSERT_EQ(tacit_output_commit(output_), TACIT_OK) << last_error();
+  EXPECT_EQ(names(), (Names{"out"}));
+  EXPECT_EQ(read_file(path("out")), "hello");
+  EXPECT_EQ(tacit_output_write(output_, "more", 4), TACIT_IO);
+  EXPECT_EQ(read_file(path("out")), "hello");
+}
+
+TEST_F(ApiOutput, IsGoneWhenItIsClosedBefore) {
+  ASSERT_EQ(tacit_output_open(path("out").c_str(), 0, &output_), TACIT_OK) << last_error();
+  tacit_output_close(std::exchange(output_, nullptr));
+  EXPECT_EQ(names(), Names{});
+}
+
+TEST_F(ApiOutput, ReplacesOnlyWhatItMay) {
+  write_file(path("out"), "old");
+  EXPECT_EQ(tacit_output_open(path("out").c_str(), 0, &output_), TACIT_IO);
+  EXPECT_NE(last_error().find("already exists"), std::string::npos) << last_error();
+  EXPECT_EQ(output_, nullptr);
+  ASSERT_EQ(tacit_output_open(path("out").c_str(), 1, &output_), TACIT_OK) << last_error();
+  ASSERT_EQ(tacit_output_commit(output_), TACIT_OK) << last_error();
+  EXPECT_EQ(read_file(path("out")), "");
+}
+
+TEST_F(ApiOutput, NullIsRefused) {
+  expect_usage(tacit_output_open(nullptr, 0, &output_), "path");
+  expect_usage(tacit_output_open(path("out").c_str(), 0, nullptr), "output");
+  expect_usage(tacit_output_write(nullptr, "", 0), "output");
+  expect_usage(tacit_output_commit(nullptr), "output");
+  EXPECT_EQ(names(), Names{});
 }
 
 // ---- Looking at archives and models ----

@@ -6,29 +6,30 @@
 #include "files.h"
 #include "input.h"
 #include "messages.h"
-#include "standard_output.h"
+#include "output.h"
 
 namespace tacit::cli {
 namespace {
 
-Outcome outcome_of(tacit_status status, const std::string& input, const ByteSink& sink) {
-  if (sink.error_number != 0) return output_failure(sink.error_number);
+Outcome outcome_of(tacit_status status, const std::string& input, const Output& output) {
+  if (output.failure().code != ExitCode::kDone) return output.failure();
   if (status == TACIT_OK) return {};
   return {exit_code_of(status), library_message(shown_input(input), status)};
 }
 
 Outcome write_records(const Engine& engine, const std::string& input, const RecordRange& range) {
   const tacit_options options = engine.options();
-  ByteSink sink{kStandardOutput};
+  Output output{std::string(kStandardStream)};
   if (input != kStandardStream && facts_of_path(input).kind != FileKind::kSpecial) {
-    return outcome_of(tacit_read_records_file(&options, input.c_str(), range.first, range.count, ByteSink::write, &sink),
-                      input, sink);
+    return outcome_of(tacit_read_records_file(&options, input.c_str(), range.first, range.count, Output::write_bytes,
+                                              &output),
+                      input, output);
   }
   std::string archive;
   if (Outcome outcome = read_input(input, archive); outcome.code != ExitCode::kDone) return outcome;
   return outcome_of(tacit_read_records_buffer(&options, archive.data(), archive.size(), range.first, range.count,
-                                              ByteSink::write, &sink),
-                    input, sink);
+                                              Output::write_bytes, &output),
+                    input, output);
 }
 
 }  // namespace

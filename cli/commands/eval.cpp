@@ -9,27 +9,26 @@
 #include <nlohmann/json.hpp>
 
 #include "commands/commands.h"
-#include "descriptors.h"
 #include "engine.h"
 #include "input.h"
 #include "messages.h"
-#include "output_file.h"
+#include "output.h"
 #include "standard_output.h"
 
 namespace tacit::cli {
 namespace {
 
-// Where the rows of logits go. `sink` and `hash` may be null.
+// Where the rows of logits go. `output` may be null.
 struct LogitsReceiver {
   std::size_t row_bytes = 0;
-  ByteSink* sink = nullptr;
+  Output* output = nullptr;
   XXH3_state_t* hash = nullptr;
 
   // A tacit_logits_function; `context` is a LogitsReceiver.
   static int receive(void* context, std::size_t, const float* logits) {
     const auto& self = *static_cast<LogitsReceiver*>(context);
-    if (self.hash != nullptr) XXH3_64bits_update(self.hash, logits, self.row_bytes);
-    return self.sink == nullptr ? 0 : ByteSink::write(self.sink, logits, self.row_bytes);
+    XXH3_64bits_update(self.hash, logits, self.row_bytes);
+    return self.output == nullptr ? 0 : Output::write_bytes(self.output, logits, self.row_bytes);
   }
 };
 
@@ -67,34 +66,23 @@ Outcome compute(const Engine& engine, const std::string& name, const std::vector
     const tacit_options options = engine.options();
     status = tacit_logits(&options, ids.data(), ids.size(), LogitsReceiver::receive, &receiver);
   }
-  if (receiver.sink != nullptr && receiver.sink->error_number != 0) {
-    return {ExitCode::kIo, errno_message(name, receiver.sink->error_number)};
+  if (receiver.output != nullptr && receiver.output->failure().code != ExitCode::kDone) {
+    return receiver.output->failure();
   }
   if (status != TACIT_OK) return {exit_code_of(status), library_message(name, status)};
   return {};
 }
 
-// Computes with the logits going to `path`, which is replaced only by a complete result.
-Outcome compute_to_file(const Engine& engine, const std::string& path, const std::vector<std::int32_t>& ids,
-                        LogitsReceiver& receiver) {
-  OutputFile file(path, /*replace=*/true);
-  if (const int error_number = file.open(); error_number != 0) {
-    return {ExitCode::kIo, errno_message(path, error_number)};
+// Computes with the logits going to `path`, where a file is replaced only by a complete result.
+Outcome compute_to(const Engine& engine, const std::string& path, const std::vector<std::int32_t>& ids,
+                   LogitsReceiver& receiver) {
+  Output output(path);
+  if (Outcome outcome = output.open(/*replace=*/true); outcome.code != ExitCode::kDone) return outcome;
+  receiver.output = &output;
+  if (Outcome outcome = compute(engine, shown_output(path), ids, receiver); outcome.code != ExitCode::kDone) {
+    return outcome;
   }
-  ByteSink sink{file.descriptor()};
-  receiver.sink = &sink;
-  if (Outcome outcome = compute(engine, path, ids, receiver); outcome.code != ExitCode::kDone) return outcome;
-  if (const int error_number = file.commit(); error_number != 0) {
-    return {ExitCode::kIo, errno_message(path, error_number)};
-  }
-  return {};
-}
-
-Outcome compute_to_stdout(const Engine& engine, const std::vector<std::int32_t>& ids, LogitsReceiver& receiver) {
-  ByteSink sink{kStandardOutput};
-  receiver.sink = &sink;
-  Outcome outcome = compute(engine, "standard output", ids, receiver);
-  return sink.error_number == 0 ? outcome : output_failure(sink.error_number);
+  return output.commit();
 }
 
 std::string hash_line(std::uint64_t hash) {
@@ -118,9 +106,8 @@ ExitCode run_eval(const Request& request) {
   LogitsReceiver receiver;
   receiver.hash = hash.get();
   const std::string& path = request.eval.logits_path;
-  const Outcome outcome = path.empty()              ? compute(engine, request.eval.tokens_path, ids, receiver)
-                          : path == kStandardStream ? compute_to_stdout(engine, ids, receiver)
-                                                    : compute_to_file(engine, path, ids, receiver);
+  const Outcome outcome = path.empty() ? compute(engine, request.eval.tokens_path, ids, receiver)
+                                       : compute_to(engine, path, ids, receiver);
   if (outcome.code != ExitCode::kDone) return report(outcome);
   return request.eval.print_hash ? write_output(hash_line(XXH3_64bits_digest(hash.get()))) : ExitCode::kDone;
 }

@@ -12,9 +12,8 @@
 #include "inspection_json.h"
 #include "inspection_page.h"
 #include "messages.h"
-#include "output_file.h"
+#include "output.h"
 #include "progress.h"
-#include "standard_output.h"
 
 namespace tacit::cli {
 namespace {
@@ -60,16 +59,10 @@ Outcome inspect(const Request& request, const Engine& engine, tacit_archive_info
 }
 
 Outcome write_result(const Request& request, const std::string& path, std::string_view text) {
-  if (path == kStandardStream) {
-    const int error_number = write_all(kStandardOutput, text.data(), text.size());
-    return error_number == 0 ? Outcome() : output_failure(error_number);
-  }
-  OutputFile file(path, request.output.force);
-  int error_number = file.open();
-  if (error_number == 0) error_number = write_all(file.descriptor(), text.data(), text.size());
-  if (error_number == 0) error_number = file.commit();
-  if (error_number != 0) return {ExitCode::kIo, errno_message(path, error_number)};
-  return {};
+  Output output(path);
+  if (Outcome outcome = output.open(request.output.force); outcome.code != ExitCode::kDone) return outcome;
+  if (Outcome outcome = output.write(text); outcome.code != ExitCode::kDone) return outcome;
+  return output.commit();
 }
 
 Outcome write_results(const Request& request, const std::string& json) {

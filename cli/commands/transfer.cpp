@@ -12,31 +12,20 @@
 #include "engine.h"
 #include "files.h"
 #include "messages.h"
-#include "output_file.h"
+#include "output.h"
 #include "progress.h"
-#include "standard_output.h"
 
 namespace tacit::cli {
 namespace {
 
-// The library's outcome in words. A failure of our own descriptors is known better here.
-Outcome outcome_of(tacit_status status, const Transfer& transfer, const ByteSource& source, const ByteSink& sink) {
+// The library's outcome in words. A failure of our own ends is known better here.
+Outcome outcome_of(tacit_status status, const Transfer& transfer, const ByteSource& source, const Output& output) {
   if (source.error_number != 0) {
     return {ExitCode::kIo, errno_message(shown_input(transfer.input), source.error_number)};
   }
-  if (sink.error_number != 0) {
-    if (transfer.output == kStandardStream) return output_failure(sink.error_number);
-    return {ExitCode::kIo, errno_message(transfer.output, sink.error_number)};
-  }
+  if (output.failure().code != ExitCode::kDone) return output.failure();
   if (status == TACIT_OK) return {};
   return {exit_code_of(status), library_message(shown_input(transfer.input), status)};
-}
-
-Outcome transfer_bytes(const tacit_options& options, const Transfer& transfer, ByteSource source, ByteSink sink,
-                       tacit_result& result) {
-  const auto work = transfer.is_compression ? tacit_compress_stream : tacit_decompress_stream;
-  const tacit_status status = work(&options, ByteSource::read, &source, ByteSink::write, &sink, &result);
-  return outcome_of(status, transfer, source, sink);
 }
 
 Outcome transfer_stream(const tacit_options& options, const Transfer& transfer, tacit_result& result) {
@@ -47,18 +36,12 @@ Outcome transfer_stream(const tacit_options& options, const Transfer& transfer, 
     if (!input.is_open()) return {ExitCode::kIo, errno_message(transfer.input, errno)};
     source.descriptor = input.number();
   }
-  if (transfer.output == kStandardStream) {
-    return transfer_bytes(options, transfer, source, ByteSink{kStandardOutput}, result);
-  }
-  OutputFile output(transfer.output, options.overwrite != 0);
-  int error_number = output.open();
-  if (error_number == 0) {
-    const Outcome outcome = transfer_bytes(options, transfer, source, ByteSink{output.descriptor()}, result);
-    if (outcome.code != ExitCode::kDone) return outcome;
-    error_number = output.commit();
-  }
-  if (error_number != 0) return {ExitCode::kIo, errno_message(transfer.output, error_number)};
-  return {};
+  Output output(transfer.output);
+  if (Outcome outcome = output.open(options.overwrite != 0); outcome.code != ExitCode::kDone) return outcome;
+  const auto work = transfer.is_compression ? tacit_compress_stream : tacit_decompress_stream;
+  const tacit_status status = work(&options, ByteSource::read, &source, Output::write_bytes, &output, &result);
+  if (Outcome outcome = outcome_of(status, transfer, source, output); outcome.code != ExitCode::kDone) return outcome;
+  return output.commit();
 }
 
 Outcome transfer_file(const tacit_options& options, const Transfer& transfer, tacit_result& result) {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "descriptors.h"
-#include "output_file.h"
+#include "output.h"
 
 namespace tacit::cli {
 namespace {

@@ -225,7 +225,9 @@ TACIT_API void tacit_result_init(tacit_result *result);
 
 /* The three doors to the same work; `options` NULL: the defaults; `result` may be NULL.
  *
- * File: `output_path` appears complete and synced, with the permissions of the input, or not at all.
+ * File: `output_path` appears complete and synced, or not at all. It gets the permissions of the input, and its owner
+ * and group as far as the process may give them; where it may not give the group, the group and others get only what
+ * both had. A device or a pipe is written to directly.
  * Buffer: `*output` is freed by tacit_free.
  * Stream: compression holds one group (at most 64 MiB of input) in memory, decompression the whole archive; what was
  * written before an error is a prefix of the right output.
@@ -372,8 +374,25 @@ TACIT_API tacit_status tacit_generate(const tacit_options *options, const tacit_
 /* The kernel sets that this machine can run, best first: "avx512,avx2,reference"; on aarch64 "dotprod,neon,reference". Static. */
 TACIT_API const char *tacit_kernel_sets(void);
 
-/* Async-signal-safe: removes the temporary files of outputs that are not complete. For a client's signal handler,
- * just before it ends the process. */
+/* ---- Output files ---------------------------------------------------------------------------------------------- */
+
+/* A file that appears at its path complete and synced, or not at all, as those of tacit_compress_file do. Until it is
+ * committed it is PATH.PID-N.tmp, in the same folder. A device or a pipe is written to directly. One output may not be
+ * used by two threads at a time. */
+typedef struct tacit_output tacit_output;
+
+/* `overwrite` zero: what is at `path` stays, also where it comes there before the commit, and that is a TACIT_IO.
+ * Errors: TACIT_IO. */
+TACIT_API tacit_status tacit_output_open(const char *path, int overwrite, tacit_output **output);
+/* Errors: TACIT_IO. */
+TACIT_API tacit_status tacit_output_write(tacit_output *output, const void *data, size_t data_bytes);
+/* Syncs the file, gives it its name, and syncs the folder. Only tacit_output_close may follow. Errors: TACIT_IO. */
+TACIT_API tacit_status tacit_output_commit(tacit_output *output);
+/* Removes what was not committed. NULL is fine. */
+TACIT_API void tacit_output_close(tacit_output *output);
+
+/* Async-signal-safe: removes the temporary files of all outputs that are not complete, of tacit_output_open and of
+ * tacit_*_file; of more than 64 at a time, those of 64. For a client's signal handler, just before it ends the process. */
 TACIT_API void tacit_remove_unfinished_outputs(void);
 
 #ifdef __cplusplus

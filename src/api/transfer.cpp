@@ -3,6 +3,7 @@
 #include "api/transfer.h"
 
 #include "base/file.h"
+#include "base/output_file.h"
 
 namespace tacit {
 namespace {
@@ -54,7 +55,7 @@ tacit_status tacit_compress_file(const tacit_options* options, const char* input
     TACIT_ASSIGN(Call call, begin_model_call(options));
     TACIT_ASSIGN(InputFile input, InputFile::open(input_path));
     TACIT_TRY(input.must_not_be(output_path));
-    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0, input.mode()));
+    TACIT_ASSIGN(OutputFile output, OutputFile::open(output_path, call.options.overwrite != 0, input.access()));
     const ByteSource source = [&](std::span<std::uint8_t> buffer) { return input.read(buffer); };
     const ByteSink sink = [&](ByteSpan bytes) { return output.write(bytes); };
     TACIT_TRY(compress(call, input.size(), source, sink, result));
@@ -70,7 +71,7 @@ tacit_status tacit_decompress_file(const tacit_options* options, const char* inp
     TACIT_ASSIGN(const InputFile input, InputFile::open(input_path));
     TACIT_TRY(input.must_not_be(output_path));
     TACIT_ASSIGN(const MappedFile archive, MappedFile::open(input_path));
-    TACIT_ASSIGN(AtomicFile output, AtomicFile::create(output_path, call.options.overwrite != 0, input.mode()));
+    TACIT_ASSIGN(OutputFile output, OutputFile::open(output_path, call.options.overwrite != 0, input.access()));
     const ByteSink sink = [&](ByteSpan bytes) { return output.write(bytes); };
     if (Status status = decompress(call, archive.bytes(), sink, result); !status.ok()) {
       return status.error().code == ErrorCode::kIo ? status.error() : status.error().in(input_path);

@@ -64,6 +64,9 @@ std::uint64_t InputFile::size() const {
   return S_ISREG(info_.st_mode) ? static_cast<std::uint64_t>(info_.st_size) : 0;
 }
 
-std::uint32_t InputFile::mode() const { return S_ISREG(info_.st_mode) ? info_.st_mode & 0777 : 0; }
+std::optional<FileAccess> InputFile::access() const {
+  if (!S_ISREG(info_.st_mode)) return std::nullopt;
+  return FileAccess{info_.st_mode & 0777, info_.st_uid, info_.st_gid};
+}
 
 }  // namespace tacit

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -39,8 +40,8 @@ class InputFile {
   [[nodiscard]] Status must_not_be(const std::string& path) const;
   // 0 where only reading tells: of a pipe or a device.
   [[nodiscard]] std::uint64_t size() const;
-  // Permission bits; 0 of a pipe or a device.
-  [[nodiscard]] std::uint32_t mode() const;
+  // None of a pipe or a device: what is made from them is a new file like any other.
+  [[nodiscard]] std::optional<FileAccess> access() const;
 
  private:
   std::string path_;

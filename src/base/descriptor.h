@@ -2,6 +2,8 @@
 // An open file of the system: owned, read and written whole, and what the system says when that fails.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -12,6 +14,13 @@
 #include "base/result.h"
 
 namespace tacit {
+
+// Whose a file is, and who may read it.
+struct FileAccess {
+  std::uint32_t mode = 0;  // permission bits
+  uid_t owner = 0;
+  gid_t group = 0;
+};
 
 // Owns an open descriptor; -1 is none.
 class Descriptor {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/float_environment.h"
-
+#include "base/signals_held.h"
 
 namespace tacit {
 namespace {
@@ -45,6 +45,7 @@ void wait_for_change(const std::atomic<std::uint32_t>& value, std::uint32_t old,
 ThreadPool::ThreadPool(std::uint32_t thread_count) {
   if (thread_count == 0) thread_count = usable_processors();
   spins_ = thread_count <= usable_processors() ? kSpins : 0;  // spinning on a processor that another thread needs
+  const SignalsHeld held;  // from the workers, for good: a client's signals are for threads of its own
   try {
     for (std::uint32_t i = 1; i < thread_count; ++i) workers_.emplace_back([this] { work(); });
   } catch (const std::system_error&) {

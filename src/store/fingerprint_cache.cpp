@@ -4,6 +4,7 @@
 #include "store/fingerprint_cache.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -13,6 +14,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/output_file.h"
 
 namespace tacit {
 namespace {
@@ -101,7 +103,7 @@ std::string FingerprintCache::text() const {
 Status FingerprintCache::write() const {
   std::error_code ignored;  // where there is no folder, creating the file fails
   std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
-  TACIT_ASSIGN(AtomicFile file, AtomicFile::create(path_, true, 0600));
+  TACIT_ASSIGN(OutputFile file, OutputFile::open(path_, true, FileAccess{0600, ::geteuid(), ::getegid()}));
   TACIT_TRY(file.write(as_bytes(text())));
   return file.commit();
 }
