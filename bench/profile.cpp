@@ -59,8 +59,8 @@ Profile::Profile(const Kernels& set, std::span<const std::uint8_t* const> matric
   std::sort(state.matrices.begin(), state.matrices.end());
   state.timed.matmul = timed_matmul;
   wrap<&Kernels::attend, Share::kAttention>();
-  wrap<&Kernels::quantize_narrow, Share::kQuantisation>();
-  wrap<&Kernels::quantize_wide, Share::kQuantisation>();
+  wrap<&Kernels::quantize_int8, Share::kQuantisation>();
+  wrap<&Kernels::quantize_int16, Share::kQuantisation>();
   wrap<&Kernels::quantize_values, Share::kQuantisation>();
   wrap<&Kernels::rms_norm, Share::kRows>();
   wrap<&Kernels::layer_norm, Share::kRows>();

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
-// From the library's status to the exit code, and the order of gravity.
+// From the library's status to the exit code, and the order of severity.
 #include "exit_code.h"
 
 namespace tacit::cli {
 namespace {
 
 // Damaged data comes first: whoever checks a folder of archives must learn of the one that is lost.
-int gravity(ExitCode code) {
+int severity(ExitCode code) {
   switch (code) {
     case ExitCode::kDone:
       return 0;
@@ -43,6 +43,6 @@ ExitCode exit_code_of(tacit_status status) {
   return ExitCode::kDamaged;
 }
 
-ExitCode graver_of(ExitCode left, ExitCode right) { return gravity(left) >= gravity(right) ? left : right; }
+ExitCode worse_of(ExitCode left, ExitCode right) { return severity(left) >= severity(right) ? left : right; }
 
 }  // namespace tacit::cli

@@ -17,7 +17,7 @@ enum class ExitCode {
 // The exit code of a run that got this status.
 ExitCode exit_code_of(tacit_status status);
 
-// The graver of two results. From grave to light: kDamaged, kIo, kModel, kUsage, kDone.
-ExitCode graver_of(ExitCode left, ExitCode right);
+// The worse of two results. From severe to light: kDamaged, kIo, kModel, kUsage, kDone.
+ExitCode worse_of(ExitCode left, ExitCode right);
 
 }  // namespace tacit::cli

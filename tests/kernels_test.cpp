@@ -58,7 +58,7 @@ TEST_P(EveryKernelSet, MarksBlocksThatAreNotFinite) {
       std::vector<std::int8_t> q(64);
       std::vector<float> scales(2);
       std::vector<std::int32_t> sums(2);
-      set().quantize_narrow(x.data(), 64, q.data(), scales.data(), sums.data());
+      set().quantize_int8(x.data(), 64, q.data(), scales.data(), sums.data());
       EXPECT_TRUE(std::isnan(scales[place / kBlock]));
       EXPECT_FALSE(std::isnan(scales[1 - place / kBlock]));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where text is cut into stretches of records: all bytes are in one, in order; records stay whole unless they are too long;
+// Where text is cut into spans of records: all bytes are in one, in order; records stay whole unless they are too long;
 // and their numbers can be found again.
 #include "records/lines.h"
 
@@ -13,12 +13,12 @@
 namespace tacit {
 namespace {
 
-std::vector<std::string> texts_of(const std::vector<Stretch>& stretches, const std::string& text) {
+std::vector<std::string> texts_of(const std::vector<RecordSpan>& spans, const std::string& text) {
   std::vector<std::string> texts;
   std::size_t begin = 0;
-  for (const Stretch& stretch : stretches) {
-    texts.push_back(text.substr(begin, stretch.bytes));
-    begin += stretch.bytes;
+  for (const RecordSpan& span : spans) {
+    texts.push_back(text.substr(begin, span.bytes));
+    begin += span.bytes;
   }
   EXPECT_EQ(begin, text.size());
   return texts;
@@ -40,28 +40,28 @@ TEST(Lines, AreTakenTogetherUpToTheTarget) {
 }
 
 TEST(Lines, OfMoreThanAPieceAreCut) {
-  const std::string line(2 * LineCutter::kPieceBytes + 5, 'x');
+  const std::string line(2 * LineCutter::kRecordPartBytes + 5, 'x');
   const std::string text = "a\n" + line + "\nb\n";
-  const std::vector<Stretch> stretches = LineCutter(100).cut(as_bytes(text));
+  const std::vector<RecordSpan> spans = LineCutter(100).cut(as_bytes(text));
   std::vector<std::size_t> bytes;
   std::vector<std::uint64_t> records;
-  for (const Stretch& stretch : stretches) {
-    bytes.push_back(stretch.bytes);
-    records.push_back(stretch.record_count);
+  for (const RecordSpan& span : spans) {
+    bytes.push_back(span.bytes);
+    records.push_back(span.record_count);
   }
-  EXPECT_EQ(bytes, (std::vector<std::size_t>{2, LineCutter::kPieceBytes, LineCutter::kPieceBytes, 6, 2}));
+  EXPECT_EQ(bytes, (std::vector<std::size_t>{2, LineCutter::kRecordPartBytes, LineCutter::kRecordPartBytes, 6, 2}));
   EXPECT_EQ(records, (std::vector<std::uint64_t>{1, 1, 0, 0, 1}));
-  EXPECT_EQ(LineCutter(4 * LineCutter::kPieceBytes).cut(as_bytes(text)).size(), 1u);
+  EXPECT_EQ(LineCutter(4 * LineCutter::kRecordPartBytes).cut(as_bytes(text)).size(), 1u);
 }
 
 // What an archive promises to its readers (spec/archive.md, section 1).
-void expect_records_can_be_found(const std::vector<std::string>& texts, const std::vector<Stretch>& stretches,
+void expect_records_can_be_found(const std::vector<std::string>& texts, const std::vector<RecordSpan>& spans,
                                  bool starts_in_a_record) {
-  bool goes_on = starts_in_a_record;
+  bool continues_record = starts_in_a_record;
   for (std::size_t i = 0; i < texts.size(); ++i) {
     ASSERT_FALSE(texts[i].empty());
-    ASSERT_EQ(lines_of(as_bytes(texts[i])).size(), stretches[i].record_count + (goes_on ? 1 : 0));
-    goes_on = texts[i].back() != '\n';
+    ASSERT_EQ(lines_of(as_bytes(texts[i])).size(), spans[i].record_count + (continues_record ? 1 : 0));
+    continues_record = texts[i].back() != '\n';
   }
 }
 
@@ -79,13 +79,13 @@ TEST(Lines, AreFoundAgainHoweverTheTextComes) {
         text += std::string(random() % (random() % 8 == 0 ? 500 : 20), 'a');
         if (random() % 10 != 0) text += '\n';
       }
-      const std::vector<Stretch> stretches = cutter.cut(as_bytes(text));
-      const std::vector<std::string> texts = texts_of(stretches, text);
-      expect_records_can_be_found(texts, stretches, in_a_record);
+      const std::vector<RecordSpan> spans = cutter.cut(as_bytes(text));
+      const std::vector<std::string> texts = texts_of(spans, text);
+      expect_records_can_be_found(texts, spans, in_a_record);
       for (std::size_t i = 0; i < texts.size(); ++i) {
         EXPECT_TRUE(texts[i].size() <= target || lines_of(as_bytes(texts[i])).size() == 1) << seed;
       }
-      record_count += count_records(stretches);
+      record_count += count_records(spans);
       if (!text.empty()) in_a_record = text.back() != '\n';
       all += text;
     }

@@ -96,16 +96,16 @@ std::vector<float> unpack(const kernels::PackedMatrix& packed, std::uint32_t inp
   std::vector<float> weights(std::size_t{packed.output_count} * input_count);
   std::vector<float> out(packed.tile_count() * kernels::kTile);
   for (std::uint32_t k = 0; k < input_count; ++k) {
-    std::vector<std::int8_t> narrow(width);
-    std::vector<std::int16_t> wide(width);
+    std::vector<std::int8_t> int8(width);
+    std::vector<std::int16_t> int16(width);
     std::vector<float> scales(packed.block_count);
     std::vector<std::int32_t> sums(packed.block_count);
-    narrow[k] = 1;
-    wide[k] = 1;
+    int8[k] = 1;
+    int16[k] = 1;
     scales[k / kernels::kBlock] = 1;
     sums[k / kernels::kBlock] = 1;
     kernels::kReferenceKernels.matmul(packed, 0, packed.tile_count(),
-                                      {narrow.data(), wide.data(), scales.data(), sums.data()}, 1, out.data(),
+                                      {int8.data(), int16.data(), scales.data(), sums.data()}, 1, out.data(),
                                       out.size());
     for (std::uint32_t o = 0; o < packed.output_count; ++o) weights[std::size_t{o} * input_count + k] = out[o];
   }
@@ -173,7 +173,7 @@ TEST_P(EveryFloatType, IsQuantisedWithinHalfAStep) {
       float largest = 0;
       for (std::uint32_t i = k / 32 * 32; i < end; ++i)
         largest = std::max(largest, std::abs(expected[row * kWidth + i]));
-      EXPECT_NEAR(weights[row * kWidth + k], expected[row * kWidth + k], largest * 0.501f / kernels::kWideMax);
+      EXPECT_NEAR(weights[row * kWidth + k], expected[row * kWidth + k], largest * 0.501f / kernels::kInt16MagnitudeMax);
     }
   }
 }

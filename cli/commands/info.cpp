@@ -134,7 +134,7 @@ Outcome read_info(const std::string& input, tacit_archive_info& archive) {
 
 ExitCode run_info(const Request& request) {
   std::vector<NamedInfo> infos;
-  ExitCode gravest = ExitCode::kDone;
+  ExitCode worst = ExitCode::kDone;
   for (const std::string& input : request.inputs) {
     NamedInfo info;
     info.name = input;
@@ -142,12 +142,12 @@ ExitCode run_info(const Request& request) {
     if (outcome.code == ExitCode::kDone) {
       infos.push_back(std::move(info));
     } else {
-      gravest = graver_of(gravest, report(outcome));
+      worst = worse_of(worst, report(outcome));
     }
   }
   const bool is_list = request.inputs.size() > 1;
-  if (infos.empty() && !(request.json && is_list)) return gravest;
-  return graver_of(gravest, write_output(request.json ? json(infos, is_list) : tables(infos)));
+  if (infos.empty() && !(request.json && is_list)) return worst;
+  return worse_of(worst, write_output(request.json ? json(infos, is_list) : tables(infos)));
 }
 
 }  // namespace tacit::cli

@@ -84,7 +84,7 @@ std::string json(const std::vector<Listed>& models) {
 }  // namespace
 
 ExitCode run_models(const Request& request) {
-  ExitCode gravest = ExitCode::kDone;
+  ExitCode worst = ExitCode::kDone;
   std::vector<const char*> paths;
   for (const std::string& input : request.inputs) {
     const FileFacts facts = facts_of_path(input);
@@ -92,14 +92,14 @@ ExitCode run_models(const Request& request) {
       paths.push_back(input.c_str());
     } else {
       const bool is_special = facts.kind == FileKind::kSpecial;
-      gravest = graver_of(gravest, fail(ExitCode::kIo, is_special ? input + ": neither a file nor a folder"
+      worst = worse_of(worst, fail(ExitCode::kIo, is_special ? input + ": neither a file nor a folder"
                                                                   : errno_message(input, facts.error_number)));
     }
   }
   std::vector<Listed> models;
   const tacit_status status = tacit_models_list(paths.data(), paths.size(), take, &models);
   if (status != TACIT_OK) return fail(exit_code_of(status), library_message("models", status));
-  return graver_of(gravest, write_output(request.json ? json(models) : table(models)));
+  return worse_of(worst, write_output(request.json ? json(models) : table(models)));
 }
 
 }  // namespace tacit::cli

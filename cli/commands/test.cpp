@@ -54,9 +54,9 @@ ExitCode test_one(const Request& request, const Engine& engine, const std::strin
 ExitCode run_test(const Request& request) {
   Engine engine(request);
   if (const ExitCode code = engine.open(); code != ExitCode::kDone) return code;
-  ExitCode gravest = ExitCode::kDone;
-  for (const std::string& input : request.inputs) gravest = graver_of(gravest, test_one(request, engine, input));
-  return gravest;
+  ExitCode worst = ExitCode::kDone;
+  for (const std::string& input : request.inputs) worst = worse_of(worst, test_one(request, engine, input));
+  return worst;
 }
 
 }  // namespace tacit::cli

@@ -109,9 +109,9 @@ ExitCode transfer_one(const Request& request, const Engine& engine, const std::s
 ExitCode run_transfer(const Request& request) {
   Engine engine(request);
   if (const ExitCode code = engine.open(); code != ExitCode::kDone) return code;
-  ExitCode gravest = ExitCode::kDone;
-  for (const std::string& input : request.inputs) gravest = graver_of(gravest, transfer_one(request, engine, input));
-  return gravest;
+  ExitCode worst = ExitCode::kDone;
+  for (const std::string& input : request.inputs) worst = worse_of(worst, transfer_one(request, engine, input));
+  return worst;
 }
 
 }  // namespace tacit::cli

@@ -107,19 +107,19 @@ Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const CodingObserver& ob
 }
 
 // A block that is one zstd or brotli stream decodes in a moment, so that it stands in for its segments where it is smaller.
-Result<EncodedBlock> BlockCodec::encode_records(ByteSpan bytes, std::span<const Stretch> stretches,
+Result<EncodedBlock> BlockCodec::encode_records(ByteSpan bytes, std::span<const RecordSpan> spans,
                                                 const CodingObserver& observer) {
-  const std::uint64_t record_count = count_records(stretches);
+  const std::uint64_t record_count = count_records(spans);
   if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes), record_count);
   std::vector<std::vector<TokenId>> symbols;
   std::vector<Strip> strips;
   std::size_t symbol_count = 0;
-  for (std::size_t begin = 0; const Stretch& stretch : stretches) {
-    const ByteSpan text = bytes.subspan(begin, stretch.bytes);
+  for (std::size_t begin = 0; const RecordSpan& span : spans) {
+    const ByteSpan text = bytes.subspan(begin, span.bytes);
     symbols.push_back(context_.tokenizer.encode(text));
     symbol_count += symbols.back().size();
-    strips.push_back({symbols.back(), text, {}, {}, stretch.record_count});
-    begin += stretch.bytes;
+    strips.push_back({symbols.back(), text, {}, {}, span.record_count});
+    begin += span.bytes;
   }
   std::vector<std::span<const TokenId>> views(symbols.begin(), symbols.end());
   Trial trial(bytes, symbol_count, std::min<std::size_t>(lane_max_, strips.size()));

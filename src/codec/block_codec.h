@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A stretch of bytes to a block of segments and back. Chooses strips, unless records have been cut into stretches before, and
+// A span of bytes to a block of segments and back. Chooses strips, unless records have been cut into spans before, and
 // the method of each segment.
 #pragma once
 
@@ -36,9 +36,9 @@ class BlockCodec {
   // observer's.
   Result<EncodedBlock> encode(ByteSpan bytes, const CodingObserver& observer);
 
-  // The same for records: each stretch becomes a segment that decodes alone. The stretches, limits::kSegmentsMax at most,
+  // The same for records: each span becomes a segment that decodes alone. The spans, limits::kSegmentsMax at most,
   // make up the bytes.
-  Result<EncodedBlock> encode_records(ByteSpan bytes, std::span<const Stretch> stretches, const CodingObserver& observer);
+  Result<EncodedBlock> encode_records(ByteSpan bytes, std::span<const RecordSpan> spans, const CodingObserver& observer);
 
   // The bytes as one segment without the model. `record_count`: none where the archive has no records.
   static EncodedBlock encode_fallback(ByteSpan bytes, const Fallback& fallback,
@@ -50,7 +50,7 @@ class BlockCodec {
   Result<std::vector<ByteVector>> decode_segments(const archive::Block& block, std::size_t first, std::size_t end,
                                                   const CodingObserver& observer);
 
-  // A stretch of the block for one lane.
+  // A span of the block for one lane.
   struct Strip {
     std::span<const TokenId> symbols;
     ByteSpan bytes;

@@ -51,10 +51,10 @@ class Compressor {
   }
 
  private:
-  // What becomes a block. Stretches: none where there are no records.
+  // What becomes a block. Spans: none where there are no records.
   struct BlockPlan {
     std::size_t bytes = 0;
-    std::span<const Stretch> stretches;
+    std::span<const RecordSpan> spans;
   };
 
   [[nodiscard]] bool has_records() const { return options_.record_segment_bytes.has_value(); }
@@ -92,8 +92,8 @@ class Compressor {
 
   // The blocks of a group, or one fallback block for all of it once that is known to be smaller.
   Result<std::vector<EncodedBlock>> encode_group(ByteSpan group) {
-    const std::vector<Stretch> stretches = has_records() ? cutter_.cut(group) : std::vector<Stretch>();
-    const std::vector<BlockPlan> plans = has_records() ? plan_records(stretches) : plan_blocks(group.size());
+    const std::vector<RecordSpan> spans = has_records() ? cutter_.cut(group) : std::vector<RecordSpan>();
+    const std::vector<BlockPlan> plans = has_records() ? plan_records(spans) : plan_blocks(group.size());
     std::vector<EncodedBlock> blocks;
     std::optional<Fallback> whole;
     bool asked = false;
@@ -116,7 +116,7 @@ class Compressor {
         asked = whole.has_value();
       }
       if (whole.has_value() && whole->payload.size() < stored) {
-        const auto record_count = has_records() ? std::optional(count_records(stretches)) : std::nullopt;
+        const auto record_count = has_records() ? std::optional(count_records(spans)) : std::nullopt;
         return one_block(BlockCodec::encode_fallback(group, *whole, record_count));
       }
     }
@@ -131,23 +131,23 @@ class Compressor {
     return plans;
   }
 
-  [[nodiscard]] std::vector<BlockPlan> plan_records(std::span<const Stretch> stretches) const {
+  [[nodiscard]] std::vector<BlockPlan> plan_records(std::span<const RecordSpan> spans) const {
     const std::size_t bytes_max = std::max(options_.block_bytes, kRecordBlockBytesMin);
     std::vector<BlockPlan> plans;
-    for (std::size_t begin = 0, end = 0; begin < stretches.size(); begin = end) {
+    for (std::size_t begin = 0, end = 0; begin < spans.size(); begin = end) {
       BlockPlan plan;
-      while (end < stretches.size() && end - begin < limits::kSegmentsMax &&
-             (end == begin || plan.bytes + stretches[end].bytes <= bytes_max)) {
-        plan.bytes += stretches[end++].bytes;
+      while (end < spans.size() && end - begin < limits::kSegmentsMax &&
+             (end == begin || plan.bytes + spans[end].bytes <= bytes_max)) {
+        plan.bytes += spans[end++].bytes;
       }
-      plan.stretches = stretches.subspan(begin, end - begin);
+      plan.spans = spans.subspan(begin, end - begin);
       plans.push_back(plan);
     }
     return plans;
   }
 
   Result<EncodedBlock> encode_block(ByteSpan bytes, const BlockPlan& plan, const CodingObserver& block_observer) {
-    return has_records() ? codec_.encode_records(bytes, plan.stretches, block_observer)
+    return has_records() ? codec_.encode_records(bytes, plan.spans, block_observer)
                          : codec_.encode(bytes, block_observer);
   }
 

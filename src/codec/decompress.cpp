@@ -115,14 +115,14 @@ class RecordSink {
   // `record_count`: of those that begin in the text. Errors: kDamaged where the text has another count, the sink's.
   Status add(ByteSpan text, std::uint64_t record_count) {
     std::vector<ByteSpan> lines = lines_of(text);
-    const bool goes_on = lines.size() == record_count + 1;  // the first line, with a record that began before
-    if (!goes_on && lines.size() != record_count) {
+    const bool continues_record = lines.size() == record_count + 1;  // the first line, with a record that began before
+    if (!continues_record && lines.size() != record_count) {
       return damaged("lines of a segment: found " + std::to_string(lines.size()) + ", expected " +
                      std::to_string(record_count) + " or one more");
     }
     std::size_t wanted_bytes = 0;
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      if (i > 0 || !goes_on) ++next_;
+      if (i > 0 || !continues_record) ++next_;
       if (next_ > end_) text = text.first(static_cast<std::size_t>(lines[i].data() - text.data()));
       if (next_ > end_) break;
       if (next_ > first_) wanted_bytes += lines[i].size();

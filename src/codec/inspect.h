@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An archive's text in pieces - tokens, and stretches that were stored without the model - each with what it cost.
+// An archive's text in pieces - tokens, and spans that were stored without the model - each with what it cost.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ enum class NormKind : std::uint8_t {
   kLayer,  // (x - mean) / sqrt(variance + epsilon) * weight + bias (arXiv 1607.06450)
 };
 
-// How a position hears of those before it.
+// The token mixer: how a position gets at those before it.
 enum class Mixer : std::uint8_t {
   kAttention,  // arXiv 1706.03762
   kRwkv6,      // arXiv 2404.05892

@@ -103,7 +103,7 @@ class Loader {
   // the model's makers meant.
   [[nodiscard]] Status check_all_used() const {
     for (const gguf::Tensor& tensor : file_.tensors()) {
-      if (used_.contains(tensor.name) || is_known_spare(tensor.name)) continue;
+      if (used_.contains(tensor.name) || is_ignored(tensor.name)) continue;
       return model_error(file_.name() + ": tensor " + std::string(tensor.name) +
                          ": found, expected only tensors that its architecture uses");
     }
@@ -121,7 +121,7 @@ class Loader {
   }
 
   // Rotary divisors are read with the metadata. RWKV-7's first layer carries tensors that only the others use.
-  static bool is_known_spare(std::string_view name) {
+  static bool is_ignored(std::string_view name) {
     return name.starts_with("rope_f") || name.starts_with("blk.0.time_mix_v");
   }
 

@@ -14,18 +14,18 @@ std::size_t line_bytes(ByteSpan text) {
 
 }  // namespace
 
-std::uint64_t count_records(std::span<const Stretch> stretches) {
+std::uint64_t count_records(std::span<const RecordSpan> spans) {
   std::uint64_t count = 0;
-  for (const Stretch& stretch : stretches) count += stretch.record_count;
+  for (const RecordSpan& span : spans) count += span.record_count;
   return count;
 }
 
-std::vector<Stretch> LineCutter::cut(ByteSpan text) {
-  const std::size_t piece_max = std::max(target_, kPieceBytes);
-  std::vector<Stretch> stretches;
-  Stretch open;
+std::vector<RecordSpan> LineCutter::cut(ByteSpan text) {
+  const std::size_t piece_max = std::max(target_, kRecordPartBytes);
+  std::vector<RecordSpan> spans;
+  RecordSpan open;
   const auto close = [&] {
-    if (open.bytes > 0) stretches.push_back(open);
+    if (open.bytes > 0) spans.push_back(open);
     open = {};
   };
   while (!text.empty()) {
@@ -39,7 +39,7 @@ std::vector<Stretch> LineCutter::cut(ByteSpan text) {
     text = text.subspan(bytes);
   }
   close();
-  return stretches;
+  return spans;
 }
 
 std::vector<ByteSpan> lines_of(ByteSpan text) {

@@ -67,8 +67,8 @@ AlignedBuffer random_weights(const ProductSizes& sizes, Numbers numbers, Flavour
   AlignedBuffer weights(sizes.end_tile * sizes.block_count * bytes);
   for (std::size_t at = 0; at < weights.size(); at += bytes) {
     std::uint8_t* const block = weights.data() + at;
-    if (sizes.format.format == WeightFormat::kWide) {
-      fill_numbers(reinterpret_cast<std::int16_t*>(block), values / 2, numbers, kernels::kWideMax, random);
+    if (sizes.format.format == WeightFormat::kInt16) {
+      fill_numbers(reinterpret_cast<std::int16_t*>(block), values / 2, numbers, kernels::kInt16MagnitudeMax, random);
     } else {
       for (std::size_t i = 0; i < values; ++i) block[i] = static_cast<std::uint8_t>(draw(numbers, 0, 255, random));
     }
@@ -78,8 +78,8 @@ AlignedBuffer random_weights(const ProductSizes& sizes, Numbers numbers, Flavour
 }
 
 struct Activations {
-  Input<std::int8_t> narrow;
-  Input<std::int16_t> wide;
+  Input<std::int8_t> int8;
+  Input<std::int16_t> int16;
   Input<float> scales;
   Input<std::int32_t> sums;
 };
@@ -89,13 +89,13 @@ Activations random_activations(const ProductSizes& sizes, Numbers numbers, Flavo
   const std::size_t offset = random.below(kAlignments);
   Activations x{Input<std::int8_t>(blocks * kBlock, offset), Input<std::int16_t>(blocks * kBlock, offset),
                 Input<float>(blocks, offset), Input<std::int32_t>(blocks, offset)};
-  fill_numbers(x.narrow.data(), x.narrow.size(), numbers, kernels::kNarrowMax, random);
-  fill_numbers(x.wide.data(), x.wide.size(), numbers, kernels::kWideMax, random);
+  fill_numbers(x.int8.data(), x.int8.size(), numbers, kernels::kInt8MagnitudeMax, random);
+  fill_numbers(x.int16.data(), x.int16.size(), numbers, kernels::kInt16MagnitudeMax, random);
   fill(x.scales.data(), blocks, flavour, random);
   make_magnitudes(x.scales);
   for (std::size_t b = 0; b < blocks; ++b) {
     x.sums[b] = 0;
-    for (std::uint32_t k = 0; k < kBlock; ++k) x.sums[b] += x.narrow[b * kBlock + k];
+    for (std::uint32_t k = 0; k < kBlock; ++k) x.sums[b] += x.int8[b * kBlock + k];
   }
   return x;
 }
@@ -119,9 +119,9 @@ KernelCase product_case(const ProductSizes& sizes, Numbers weight_numbers, Numbe
                            std::to_string(stride) + ", out + " + std::to_string(offset) + ")";
   const auto call = [=](const Kernels& k, Outputs& out) {
     const PackedMatrix matrix{weights->data(), sizes.end_tile * kTile, sizes.block_count, sizes.format.format};
-    const bool is_wide = sizes.format.format == WeightFormat::kWide;
-    const kernels::QuantizedRows rows{is_wide ? nullptr : x->narrow.data(), is_wide ? x->wide.data() : nullptr,
-                                      x->scales.data(), is_wide ? nullptr : x->sums.data()};
+    const bool is_int16 = sizes.format.format == WeightFormat::kInt16;
+    const kernels::QuantizedRows rows{is_int16 ? nullptr : x->int8.data(), is_int16 ? x->int16.data() : nullptr,
+                                      x->scales.data(), is_int16 ? nullptr : x->sums.data()};
     float* const result = out.array<float>("out", sizes.row_count * stride, 0, offset);
     k.matmul(matrix, sizes.first_tile, sizes.end_tile, rows, sizes.row_count, result, stride);
   };
@@ -232,7 +232,7 @@ KernelCase attention_case(std::uint32_t dim, std::uint32_t queries, std::uint32_
   fill(inputs->value_scales.data(), inputs->value_scales.size(), flavour, random);
   make_magnitudes(inputs->value_scales);
   fill_numbers(inputs->values.data(), inputs->values.size(), kNumbers[random.below(std::size(kNumbers))],
-               kernels::kNarrowMax, random);
+               kernels::kInt8MagnitudeMax, random);
   fill(inputs->sinks, queries, flavour, random);
   spoil_unattended(*inputs, slots);
   const float scale = random.one_in(2) ? 0.125f : 1.0f;

@@ -67,28 +67,28 @@ Input<float> unpadded_row(const RowSizes& sizes, float largest, Random& random) 
   return x;
 }
 
-KernelCase narrow_case(const RowSizes& sizes, Random& random) {
-  const auto call = [sizes, x = unpadded_row(sizes, kernels::kNarrowMax, random)](const Kernels& k, Outputs& out) {
+KernelCase int8_case(const RowSizes& sizes, Random& random) {
+  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt8MagnitudeMax, random)](const Kernels& k, Outputs& out) {
     const std::uint32_t blocks = kernels::round_up(sizes.count, kBlock) / kBlock;
     auto* const q = out.array<std::int8_t>("q", blocks * kBlock, 0, sizes.out_offset);
     auto* const scales = out.array<float>("scales", blocks, 0, sizes.out_offset);
     auto* const sums = out.array<std::int32_t>("sums", blocks, 0, sizes.out_offset);
-    k.quantize_narrow(x.data(), sizes.count, q, scales, sums);
+    k.quantize_int8(x.data(), sizes.count, q, scales, sums);
   };
   return {text(sizes), static_cast<double>(sizes.count), call};
 }
 
-KernelCase wide_case(const RowSizes& sizes, Random& random) {
-  const auto call = [sizes, x = unpadded_row(sizes, kernels::kWideMax, random)](const Kernels& k, Outputs& out) {
+KernelCase int16_case(const RowSizes& sizes, Random& random) {
+  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt16MagnitudeMax, random)](const Kernels& k, Outputs& out) {
     const std::uint32_t blocks = kernels::round_up(sizes.count, kBlock) / kBlock;
     auto* const q = out.array<std::int16_t>("q", blocks * kBlock, 0, sizes.out_offset);
-    k.quantize_wide(x.data(), sizes.count, q, out.array<float>("scales", blocks, 0, sizes.out_offset));
+    k.quantize_int16(x.data(), sizes.count, q, out.array<float>("scales", blocks, 0, sizes.out_offset));
   };
   return {text(sizes), static_cast<double>(sizes.count), call};
 }
 
 KernelCase values_case(const RowSizes& sizes, Random& random) {
-  const auto call = [sizes, x = unpadded_row(sizes, kernels::kNarrowMax, random)](const Kernels& k, Outputs& out) {
+  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt8MagnitudeMax, random)](const Kernels& k, Outputs& out) {
     auto* const q = out.array<std::int8_t>("q", sizes.count, 0, sizes.out_offset);
     out.returned(k.quantize_values(x.data(), sizes.count, q));
   };
@@ -207,8 +207,8 @@ std::vector<KernelCase> typical_rotations(Random& random) {
 }
 
 constexpr KernelFunction kFunctions[] = {
-    {"quantize_narrow", "float", add_all_rows<narrow_case>, typical_rows<narrow_case, 64, 576, 2048>},
-    {"quantize_wide", "float", add_all_rows<wide_case>, typical_rows<wide_case, 576>},
+    {"quantize_int8", "float", add_all_rows<int8_case>, typical_rows<int8_case, 64, 576, 2048>},
+    {"quantize_int16", "float", add_all_rows<int16_case>, typical_rows<int16_case, 576>},
     {"quantize_values", "float", [](CaseSink& sink) { add_rows(sink, kernels::kValueGroup, values_case); },
      typical_rows<values_case, 64>},
     {"rms_norm", "float", add_all_rows<rms_norm_case>, typical_rows<rms_norm_case, 576, 2048>},

@@ -16,7 +16,7 @@ namespace {
 struct Scratch {
   QuantizedMatrix queries;
   RowMatrix scores;
-  RowMatrix bent;
+  RowMatrix modified;
 };
 Scratch& scratch() {
   thread_local Scratch scratch;
@@ -102,7 +102,7 @@ void Forward::rotate(const Rotations& rotations, std::uint32_t entry, std::uint3
 void Forward::rotate_and_store(std::uint32_t layer, std::uint32_t r) {
   const LayerConfig& shape = config_.layers[layer];
   const Row& row = rows_[r];
-  const bool reads_sink = reach(layer, row.position).sink;
+  const bool reads_sink = attention_span(layer, row.position).sink;
   if (reads_sink) std::copy_n(query_.row(r), query_.width(), sink_query_.row(r));
   if (shape.rotates) {
     const Rotations& rotations = rotations_[shape.rope];
@@ -116,16 +116,16 @@ void Forward::rotate_and_store(std::uint32_t layer, std::uint32_t r) {
   }
 }
 
-Forward::Reach Forward::reach(std::uint32_t layer, std::uint32_t position) const {
+Forward::AttentionSpan Forward::attention_span(std::uint32_t layer, std::uint32_t position) const {
   if (config_.learns_positions()) return {position / window_ * window_, false};
   const std::uint32_t own = config_.layers[layer].window;
   if (own != 0 && own <= window_) return {position >= own ? position - own + 1 : 0, false};
   // The sink takes one of the window's places.
-  return position >= window_ ? Reach{position - window_ + 2, true} : Reach{0, false};
+  return position >= window_ ? AttentionSpan{position - window_ + 2, true} : AttentionSpan{0, false};
 }
 
-// All query heads that share one key and value head, for the rows of one lane. A query is two narrow rows, itself and
-// what quantisation left of it: keys are read once for both, and the scores are as good as those of a wide query.
+// All query heads that share one key and value head, for the rows of one lane. A query is two int8 rows, itself and
+// what quantisation left of it: keys are read once for both, and the scores are as good as those of a int16 query.
 void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::uint32_t kv_head) {
   const LayerConfig& shape = config_.layers[layer];
   const LaneCache& lane = lane_of(lane_rows.begin);
@@ -133,44 +133,44 @@ void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::u
   RowMatrix& scores = scratch().scores;
   scores.resize(2 * (lane_rows.end - lane_rows.begin) * group, lane.slot_count(layer));
   score_band(lane_rows, layer, kv_head, scores);
-  if (reach(layer, rows_[lane_rows.end - 1].position).sink) score_sink(lane_rows, layer, kv_head, scores);
+  if (attention_span(layer, rows_[lane_rows.end - 1].position).sink) score_sink(lane_rows, layer, kv_head, scores);
 
   const std::vector<float>& sinks = model_.weights.layers[layer].sinks;
   kernels::AttentionHead head;
   head.score_stride = 2 * scores.stride();
   head.query_count = group;
-  head.scale = bends_scores() ? 1.0f : config_.attention_scale;
+  head.scale = modifies_scores() ? 1.0f : config_.attention_scale;
   head.value_dim = config_.value_dim;
   head.values = lane.values(layer, kv_head);
   head.value_scales = lane.value_scales(layer, kv_head);
   head.value_scale_stride = lane.slot_count(layer);
   head.sinks = sinks.empty() ? nullptr : &sinks[kv_head * group];
   for (std::uint32_t r = lane_rows.begin; r < lane_rows.end; ++r) {
-    const Reach reach = this->reach(layer, rows_[r].position);
-    const Attended attended = attended_slots(lane, layer, reach.sink, reach.first, rows_[r].position);
+    const AttentionSpan attended = this->attention_span(layer, rows_[r].position);
+    const Attended attended = attended_slots(lane, layer, attended.sink, attended.first, rows_[r].position);
     const std::uint32_t first_row = 2 * (r - lane_rows.begin) * group;
     head.scores = scores.row(first_row);
     head.residual_scores = scores.row(first_row + 1);
     head.spans = attended.spans.data();
     head.span_count = attended.count;
-    for (std::uint32_t i = 0; bends_scores() && i < group; ++i) {
-      bend_scores(kv_head * group + i, reach, rows_[r].position, {head.spans, head.span_count},
+    for (std::uint32_t i = 0; modifies_scores() && i < group; ++i) {
+      modify_scores(kv_head * group + i, attended, rows_[r].position, {head.spans, head.span_count},
                   scores.row(first_row + 2 * i), scores.row(first_row + 2 * i + 1));
     }
     kernels_.attend(head, attention_.row(r) + std::size_t{kv_head} * group * config_.value_dim);
   }
 }
 
-bool Forward::bends_scores() const { return config_.attention_cap != 0.0f || !alibi_slopes_.empty(); }
+bool Forward::modifies_scores() const { return config_.attention_cap != 0.0f || !alibi_slopes_.empty(); }
 
 // Makes the scores final where they are more than products: the cap and the penalty on distance. They are added up,
 // scaled and stay in `scores`; nothing is left in `residual_scores`.
-void Forward::bend_scores(std::uint32_t head, const Reach& reach, std::uint32_t position,
+void Forward::modify_scores(std::uint32_t head, const AttentionSpan& attended, std::uint32_t position,
                           std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const {
-  std::uint32_t distance = position - reach.first;  // of the first slot of the next span
-  RowMatrix& bent = scratch().bent;                 // a row of its own, since kernels write the padding
-  bent.resize(1, scratch().scores.width());
-  float* x = bent.row(0);
+  std::uint32_t distance = position - attended.first;  // of the first slot of the next span
+  RowMatrix& modified = scratch().modified;                 // a row of its own, since kernels write the padding
+  modified.resize(1, scratch().scores.width());
+  float* x = modified.row(0);
   for (const kernels::SlotSpan& span : spans) {
     const std::uint32_t count = span.end - span.begin;
     for (std::uint32_t s = 0; s < count; ++s) {
@@ -179,7 +179,7 @@ void Forward::bend_scores(std::uint32_t head, const Reach& reach, std::uint32_t 
     }
     if (config_.attention_cap != 0.0f) kernels_.soft_cap(x, count, config_.attention_cap);
     if (!alibi_slopes_.empty()) {
-      const bool is_sink = reach.sink && &span == spans.data();
+      const bool is_sink = attended.sink && &span == spans.data();
       const std::uint32_t farthest = is_sink ? window_ - 1 : distance;
       for (std::uint32_t s = 0; s < count; ++s) x[s] = x[s] - alibi_slopes_[head] * static_cast<float>(farthest - s);
       if (!is_sink) distance -= count;
@@ -211,7 +211,7 @@ void Forward::score_band(const LaneRows& lane_rows, std::uint32_t layer, std::ui
     kernels_.matmul(keys, begin_slot / kTile, (end_slot + kTile - 1) / kTile, queries.rows(0),
                     2 * (lane_rows.end - lane_rows.begin) * group, scores.row(0), scores.stride());
   };
-  const std::uint32_t first = reach(layer, rows_[lane_rows.begin].position).first;
+  const std::uint32_t first = attention_span(layer, rows_[lane_rows.begin].position).first;
   const std::uint32_t begin = lane.slot_of(layer, first);
   const std::uint32_t end = lane.slot_of(layer, rows_[lane_rows.end - 1].position) + 1;
   if (begin < end) return score(begin, end);
@@ -222,7 +222,7 @@ void Forward::score_band(const LaneRows& lane_rows, std::uint32_t layer, std::ui
 void Forward::score_sink(const LaneRows& lane_rows, std::uint32_t layer, std::uint32_t kv_head, RowMatrix& scores) {
   const LaneCache& lane = lane_of(lane_rows.begin);
   LaneRows late = lane_rows;
-  while (!reach(layer, rows_[late.begin].position).sink) ++late.begin;
+  while (!attention_span(layer, rows_[late.begin].position).sink) ++late.begin;
   const std::uint32_t group = config_.layers[layer].head_count / config_.layers[layer].kv_head_count;
   QuantizedMatrix& queries = scratch().queries;
   quantize_queries(late, sink_query_, layer, kv_head, queries);

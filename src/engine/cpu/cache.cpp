@@ -88,7 +88,7 @@ void LaneCache::store_key(const kernels::Kernels& kernels, std::uint8_t* keys, s
   std::array<std::int8_t, limits::kHeadDimMax> q;
   std::array<float, limits::kHeadDimMax / kBlock> scales;
   std::array<std::int32_t, limits::kHeadDimMax / kBlock> sums;
-  kernels.quantize_narrow(key, head_dim_, q.data(), scales.data(), sums.data());
+  kernels.quantize_int8(key, head_dim_, q.data(), scales.data(), sums.data());
   const std::uint32_t blocks = block_count(head_dim_);
   std::uint8_t* tile = keys + (slot / kTile) * blocks * kKeyBlockBytes;
   const std::uint32_t output = slot % kTile;

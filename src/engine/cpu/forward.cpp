@@ -103,7 +103,7 @@ void Forward::logits(std::span<const std::uint32_t> rows, float* out, std::size_
   const Linear& linear = model_.weights.output;
   const kernels::PackedMatrix& matrix = packed(linear);
   const auto count = static_cast<std::uint32_t>(rows.size());
-  output_input_.resize(count, linear.input_count, matrix.format == kernels::WeightFormat::kWide);
+  output_input_.resize(count, linear.input_count, matrix.format == kernels::WeightFormat::kInt16);
   for_each(count, row_work(count, config_.width), [&](std::uint32_t r) {
     output_input_.quantize(kernels_, normalized_.row(rows[r]), r);
   });
@@ -243,16 +243,16 @@ void Forward::normalize_part(const Norm& norm, float epsilon, std::uint32_t size
 void Forward::set_input(const RowMatrix& x, std::uint32_t row_count) {
   input_ = &x;
   input_rows_ = row_count;
-  narrow_ready_ = false;
-  wide_ready_ = false;
+  int8_ready_ = false;
+  int16_ready_ = false;
 }
 
 const QuantizedMatrix& Forward::input_as(kernels::WeightFormat format) {
-  const bool wide = format == kernels::WeightFormat::kWide;
-  QuantizedMatrix& input = wide ? wide_input_ : narrow_input_;
-  bool& ready = wide ? wide_ready_ : narrow_ready_;
+  const bool is_int16 = format == kernels::WeightFormat::kInt16;
+  QuantizedMatrix& input = is_int16 ? int16_input_ : int8_input_;
+  bool& ready = is_int16 ? int16_ready_ : int8_ready_;
   if (ready) return input;
-  input.resize(input_rows_, input_->width(), wide);
+  input.resize(input_rows_, input_->width(), is_int16);
   for_each(input_rows_, row_work(input_rows_, input_->width()),
            [&](std::uint32_t r) { input.quantize(kernels_, input_->row(r), r); });
   ready = true;

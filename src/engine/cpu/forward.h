@@ -58,7 +58,7 @@ class Forward {
   };
 
   // What a position attends to in one layer.
-  struct Reach {
+  struct AttentionSpan {
     std::uint32_t first;  // all from here to itself,
     bool sink;            // and position 0
   };
@@ -79,10 +79,10 @@ class Forward {
   void score_sink(const LaneRows& lane_rows, std::uint32_t layer, std::uint32_t kv_head, RowMatrix& scores);
   void quantize_queries(const LaneRows& lane_rows, const RowMatrix& queries, std::uint32_t layer,
                         std::uint32_t kv_head, QuantizedMatrix& out);
-  [[nodiscard]] bool bends_scores() const;
-  void bend_scores(std::uint32_t head, const Reach& reach, std::uint32_t position,
+  [[nodiscard]] bool modifies_scores() const;
+  void modify_scores(std::uint32_t head, const AttentionSpan& attended, std::uint32_t position,
                    std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const;
-  [[nodiscard]] Reach reach(std::uint32_t layer, std::uint32_t position) const;
+  [[nodiscard]] AttentionSpan attention_span(std::uint32_t layer, std::uint32_t position) const;
 
   // experts.cpp: from the current input, which is `input`, into ffn_out_.
   void mixture_of_experts(const LayerWeights& weights, const RowMatrix& input);
@@ -161,10 +161,10 @@ class Forward {
   RowMatrix ffn_out_;      // [rows, width]
   const RowMatrix* input_ = nullptr;
   std::uint32_t input_rows_ = 0;
-  QuantizedMatrix narrow_input_;
-  QuantizedMatrix wide_input_;
-  bool narrow_ready_ = false;
-  bool wide_ready_ = false;
+  QuantizedMatrix int8_input_;
+  QuantizedMatrix int16_input_;
+  bool int8_ready_ = false;
+  bool int16_ready_ = false;
   QuantizedMatrix output_input_;  // of the rows whose logits are asked for
 
   // Of experts.cpp.

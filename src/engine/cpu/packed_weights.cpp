@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Quantised types keep their integers and scales exactly; float tensors become wide blocks (kernels.h) once, here.
+// Quantised types keep their integers and scales exactly; float tensors become int16 blocks (kernels.h) once, here.
 #include "engine/cpu/packed_weights.h"
 
 #include <algorithm>
@@ -49,13 +49,13 @@ bool is_finite(const IntegerBlock& block) {
 constexpr std::uint32_t kGroup = 4;
 constexpr std::uint32_t kGroupStep = kGroup * kTile;
 
-void store_wide_values(const IntegerBlock& block, std::uint32_t o, std::uint8_t* tile_block) {
+void store_int16_values(const IntegerBlock& block, std::uint32_t o, std::uint8_t* tile_block) {
   for (std::uint32_t k = 0; k < kBlock; k += 2) {
     std::memcpy(tile_block + k / 2 * kGroupStep + o * kGroup, &block.values[k], kGroup);
   }
 }
 
-void store_narrow_values(const IntegerBlock& block, const kernels::FormatTraits& format, std::uint32_t o,
+void store_int8_values(const IntegerBlock& block, const kernels::FormatTraits& format, std::uint32_t o,
                          std::uint8_t* tile_block) {
   std::array<std::uint8_t, kBlock> numbers;
   for (std::uint32_t k = 0; k < kBlock; ++k) numbers[k] = static_cast<std::uint8_t>(block.values[k] + format.offset);
@@ -79,9 +79,9 @@ void store_narrow_values(const IntegerBlock& block, const kernels::FormatTraits&
 void store_block(const IntegerBlock& block, const kernels::FormatTraits& format, std::uint32_t o,
                  std::uint8_t* tile_block) {
   if (format.bits == 16) {
-    store_wide_values(block, o, tile_block);
+    store_int16_values(block, o, tile_block);
   } else {
-    store_narrow_values(block, format, o, tile_block);
+    store_int8_values(block, format, o, tile_block);
   }
   std::uint8_t* factors = tile_block + kernels::value_bytes(format.format) + o * sizeof(float);
   for (std::uint32_t part = 0; part < format.part_count; ++part, factors += kernels::kScaleBytes) {
@@ -129,12 +129,12 @@ class RowReader {
 
   void quantize_floats(const std::uint8_t* source) {
     floats_.resize(blocks_.size() * kBlock);
-    wide_.resize(floats_.size());
+    int16_.resize(floats_.size());
     scales_.resize(blocks_.size());
     dequantize(tensor_.type->type, source, width_, floats_.data());
-    kernels_.quantize_wide(floats_.data(), width_, wide_.data(), scales_.data());
+    kernels_.quantize_int16(floats_.data(), width_, int16_.data(), scales_.data());
     for (std::size_t b = 0; b < blocks_.size(); ++b) {
-      std::copy_n(wide_.begin() + static_cast<std::ptrdiff_t>(b * kBlock), kBlock, blocks_[b].values.begin());
+      std::copy_n(int16_.begin() + static_cast<std::ptrdiff_t>(b * kBlock), kBlock, blocks_[b].values.begin());
       blocks_[b].scales.fill(scales_[b]);
       blocks_[b].minimums.fill(0);
     }
@@ -146,7 +146,7 @@ class RowReader {
   std::uint32_t width_;
   std::vector<IntegerBlock> blocks_;
   std::vector<float> floats_;
-  std::vector<std::int16_t> wide_;
+  std::vector<std::int16_t> int16_;
   std::vector<float> scales_;
 };
 
@@ -209,7 +209,7 @@ WeightFormat format_of(TensorType type) {
     case TensorType::kQ6_K:
     case TensorType::kIQ2_XS:
     case TensorType::kIQ2_S: return WeightFormat::kInt8Halves;
-    default: return WeightFormat::kWide;
+    default: return WeightFormat::kInt16;
   }
 }
 

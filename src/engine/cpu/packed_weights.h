@@ -16,7 +16,7 @@
 
 namespace tacit {
 
-// How weights of a type are held. Every packed weight is the very number that the file has, except in kWide: float types
+// How weights of a type are held. Every packed weight is the very number that the file has, except in kInt16: float types
 // are quantised by blocks (spec/numeric.md, section 2).
 kernels::WeightFormat format_of(gguf::TensorType type);
 

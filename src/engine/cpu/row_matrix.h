@@ -25,21 +25,21 @@ class RowMatrix {
   std::size_t stride_ = 0;
 };
 
-// Rows as the kernels multiply them, narrow or wide.
+// Rows as the kernels multiply them, int8 or int16.
 class QuantizedMatrix {
  public:
-  void resize(std::uint32_t row_count, std::uint32_t width, bool wide);
+  void resize(std::uint32_t row_count, std::uint32_t width, bool is_int16);
   void quantize(const kernels::Kernels& kernels, const float* x, std::uint32_t row);
-  // Quantises x into `row` and what that left of x, x - q * scale, into row + 1. Narrow only.
+  // Quantises x into `row` and what that left of x, x - q * scale, into row + 1. Int8 only.
   void quantize_with_residual(const kernels::Kernels& kernels, const float* x, std::uint32_t row);
   [[nodiscard]] kernels::QuantizedRows rows(std::uint32_t first) const;
 
  private:
   std::uint32_t width_ = 0;
   std::uint32_t block_count_ = 0;
-  bool wide_ = false;
-  std::vector<std::int8_t> narrow_;
-  std::vector<std::int16_t> wide_values_;
+  bool is_int16_ = false;
+  std::vector<std::int8_t> int8_;
+  std::vector<std::int16_t> int16_values_;
   std::vector<float> scales_;
   std::vector<std::int32_t> sums_;
   std::vector<float> residual_;

@@ -16,8 +16,8 @@ namespace tacit::kernels {
 
 inline constexpr std::uint32_t kBlock = 32;
 inline constexpr std::uint32_t kTile = 16;
-inline constexpr std::uint32_t kNarrowMax = 127;  // largest magnitude of a narrow activation (int8)
-inline constexpr std::uint32_t kWideMax = 4095;   // of a wide one and of a wide weight: 32 products stay below 2^29
+inline constexpr std::uint32_t kInt8MagnitudeMax = 127;  // largest magnitude of a int8 activation (int8)
+inline constexpr std::uint32_t kInt16MagnitudeMax = 4095;   // of a int16 one and of a int16 weight: 32 products stay below 2^29
 inline constexpr std::uint32_t kAttentionMax = 16383;  // of an attention weight: two halves of seven bits
 inline constexpr float kQuantizeMin = 0x1p-100f;          // a block whose magnitudes are all below this becomes zero
 
@@ -26,11 +26,11 @@ inline constexpr std::uint32_t round_up(std::uint32_t value, std::uint32_t multi
 }
 
 // How the weights of a matrix are held: weight = scale * (number - offset), plus the minimum where there is one. Scale and
-// minimum belong to one output and a part of a block: all of it, or each half. The activations that meet kWide are wide
-// (int16), the others narrow (int8).
+// minimum belong to one output and a part of a block: all of it, or each half. The activations that meet kInt16 are
+// int16, the others int8.
 enum class WeightFormat : std::uint8_t {
   kInt4, kInt4Minimum, kInt4Halves, kInt4HalvesMinimum, kInt5, kInt5Minimum, kInt5Halves, kInt8, kInt8Halves,
-  kWide,  // int16 in [-kWideMax, kWideMax]
+  kInt16,  // int16 in [-kInt16MagnitudeMax, kInt16MagnitudeMax]
 };
 struct FormatTraits {
   WeightFormat format;
@@ -44,7 +44,7 @@ inline constexpr FormatTraits kWeightFormats[] = {
     {WeightFormat::kInt4Halves, 4, 8, 2, false},  {WeightFormat::kInt4HalvesMinimum, 4, 0, 2, true},
     {WeightFormat::kInt5, 5, 16, 1, false},       {WeightFormat::kInt5Minimum, 5, 0, 1, true},
     {WeightFormat::kInt5Halves, 5, 16, 2, false}, {WeightFormat::kInt8, 8, 128, 1, false},
-    {WeightFormat::kInt8Halves, 8, 128, 2, false}, {WeightFormat::kWide, 16, 0, 1, false},
+    {WeightFormat::kInt8Halves, 8, 128, 2, false}, {WeightFormat::kInt16, 16, 0, 1, false},
 };
 inline constexpr const FormatTraits& traits(WeightFormat format) {
   return kWeightFormats[static_cast<std::size_t>(format)];
@@ -71,12 +71,12 @@ inline constexpr std::size_t tile_block_bytes(WeightFormat format) {
   return value_bytes(format) + traits(format).part_count * (traits(format).has_minimum ? 2 : 1) * kScaleBytes;
 }
 
-// Quantised activations: per row block_count blocks. `narrow` or `wide` is set, as the weights need it.
+// Quantised activations: per row block_count blocks. `int8` or `int16` is set, as the weights need it.
 struct QuantizedRows {
-  const std::int8_t* narrow = nullptr;   // [row, block, kBlock]
-  const std::int16_t* wide = nullptr;    // [row, block, kBlock]
+  const std::int8_t* int8 = nullptr;   // [row, block, kBlock]
+  const std::int16_t* int16 = nullptr;    // [row, block, kBlock]
   const float* scales = nullptr;         // [row, block]
-  const std::int32_t* sums = nullptr;    // [row, block] sum of the block's narrow values; narrow only
+  const std::int32_t* sums = nullptr;    // [row, block] sum of the block's int8 values; int8 only
 };
 
 // Slots are places in a lane's cache (engine/cpu/cache.h); slot mod 32 = position mod 32.
@@ -106,10 +106,10 @@ inline constexpr std::uint32_t kHeadDimMax = 1024;
 struct Kernels : DistributionKernels {
   const char* name;
 
-  // Quantises a row of `count` floats by blocks: scale = max|x| / kNarrowMax, q = round half to even(x * (kNarrowMax
+  // Quantises a row of `count` floats by blocks: scale = max|x| / kInt8MagnitudeMax, q = round half to even(x * (kInt8MagnitudeMax
   // / max|x|)). A block with a NaN or an infinity gets the scale NaN, so that it shows in every logit.
-  void (*quantize_narrow)(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums);
-  void (*quantize_wide)(const float* x, std::uint32_t count, std::int16_t* q, float* scales);
+  void (*quantize_int8)(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums);
+  void (*quantize_int16)(const float* x, std::uint32_t count, std::int16_t* q, float* scales);
   // The same rule with one scale for `count` <= kValueGroup floats. Returns the scale.
   float (*quantize_values)(const float* x, std::uint32_t count, std::int8_t* q);
 

@@ -62,12 +62,12 @@ void matmul_format(const PackedMatrix& weights, std::uint32_t first_tile, std::u
 }
 
 // [format], in the order of kWeightFormats.
-constexpr decltype(&matmul_format<WeightFormat::kWide>) kMatmuls[] = {
+constexpr decltype(&matmul_format<WeightFormat::kInt16>) kMatmuls[] = {
     matmul_format<WeightFormat::kInt4>,       matmul_format<WeightFormat::kInt4Minimum>,
     matmul_format<WeightFormat::kInt4Halves>, matmul_format<WeightFormat::kInt4HalvesMinimum>,
     matmul_format<WeightFormat::kInt5>,       matmul_format<WeightFormat::kInt5Minimum>,
     matmul_format<WeightFormat::kInt5Halves>, matmul_format<WeightFormat::kInt8>,
-    matmul_format<WeightFormat::kInt8Halves>, matmul_format<WeightFormat::kWide>,
+    matmul_format<WeightFormat::kInt8Halves>, matmul_format<WeightFormat::kInt16>,
 };
 static_assert(std::size(kMatmuls) == std::size(kWeightFormats));
 

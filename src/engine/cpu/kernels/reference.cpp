@@ -49,24 +49,24 @@ std::uint32_t begin_block(std::uint32_t count, std::uint32_t block, T* q) {
   return left < kBlock ? left : kBlock;
 }
 
-void quantize_narrow(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums) {
+void quantize_int8(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums) {
   for (std::uint32_t b = 0; b * kBlock < count; ++b) {
     const std::uint32_t size = begin_block(count, b, q);
-    scales[b] = quantize_block(x + b * kBlock, size, kNarrowMax, q + b * kBlock);
+    scales[b] = quantize_block(x + b * kBlock, size, kInt8MagnitudeMax, q + b * kBlock);
     sums[b] = 0;
     for (std::uint32_t i = 0; i < kBlock; ++i) sums[b] += q[b * kBlock + i];
   }
 }
 
-void quantize_wide(const float* x, std::uint32_t count, std::int16_t* q, float* scales) {
+void quantize_int16(const float* x, std::uint32_t count, std::int16_t* q, float* scales) {
   for (std::uint32_t b = 0; b * kBlock < count; ++b) {
     const std::uint32_t size = begin_block(count, b, q);
-    scales[b] = quantize_block(x + b * kBlock, size, kWideMax, q + b * kBlock);
+    scales[b] = quantize_block(x + b * kBlock, size, kInt16MagnitudeMax, q + b * kBlock);
   }
 }
 
 float quantize_values(const float* x, std::uint32_t count, std::int8_t* q) {
-  return quantize_block(x, count, kNarrowMax, q);
+  return quantize_block(x, count, kInt8MagnitudeMax, q);
 }
 
 // Weight `k` of output `o` in a tile block, as an integer.
@@ -99,7 +99,7 @@ float add_block(float acc, const std::uint8_t* tile_block, const FormatTraits& f
     std::int32_t sum = 0;
     for (std::uint32_t k = part * part_size; k < (part + 1) * part_size; ++k) {
       const std::size_t i = block * kBlock + k;
-      const std::int32_t x = format.format == WeightFormat::kWide ? rows.wide[i] : rows.narrow[i];
+      const std::int32_t x = format.format == WeightFormat::kInt16 ? rows.int16[i] : rows.int8[i];
       dot += weight(tile_block, format, o, k) * x;
       sum += x;
     }

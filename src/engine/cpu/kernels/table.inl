@@ -6,7 +6,7 @@ namespace {
 
 constexpr Kernels table_of_this_set(const char* name) {
   return {{frequencies, mix, collect, top_two, sum},
-          name,     quantize_narrow, quantize_wide, quantize_values, matmul,       rms_norm,      layer_norm, swiglu,
+          name,     quantize_int8, quantize_int16, quantize_values, matmul,       rms_norm,      layer_norm, swiglu,
           geglu,    gelu,            soft_cap,      add,             rotate_pairs, rotate_halves, attend};
 }
 

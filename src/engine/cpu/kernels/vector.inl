@@ -8,7 +8,7 @@
 // The including file has declared, in the same anonymous namespace:
 //   Ints: a vector of int32, of 16, 32 or 64 bytes;
 //   lanes_set(comparison): a bit for each lane where a comparison held;
-//   store_narrow(q, block), store_wide(q, block): the kBlock values of `block`, which all fit, as int8 or as int16;
+//   store_int8(q, block), store_int16(q, block): the kBlock values of `block`, which all fit, as int8 or as int16;
 //   add_value_dots<queries>(weights, values, tile_count, scales, out, out_stride), for each of the queries: out[d] +=
 //   float(dot of 32 slots) * scale for d < 16 * tile_count, where the weights of the slots are 0 to kAttentionMax.
 
@@ -181,22 +181,22 @@ TACIT_INLINE float quantize_block(const float* block, float value_max, Ints* q) 
   return quantize_vectors(x, value_max, q);
 }
 
-void quantize_narrow(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums) {
+void quantize_int8(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums) {
   for_each_block(x, count, [=](const float* block, std::uint32_t b) {
     Ints values[kBlockVectors];
-    scales[b] = quantize_block(block, kNarrowMax, values);
-    store_narrow(q + b * kBlock, values);
+    scales[b] = quantize_block(block, kInt8MagnitudeMax, values);
+    store_int8(q + b * kBlock, values);
     Ints total{};
     for (const Ints v : values) total = total + v;
     sums[b] = fold(total, plus);
   });
 }
 
-void quantize_wide(const float* x, std::uint32_t count, std::int16_t* q, float* scales) {
+void quantize_int16(const float* x, std::uint32_t count, std::int16_t* q, float* scales) {
   for_each_block(x, count, [=](const float* block, std::uint32_t b) {
     Ints values[kBlockVectors];
-    scales[b] = quantize_block(block, kWideMax, values);
-    store_wide(q + b * kBlock, values);
+    scales[b] = quantize_block(block, kInt16MagnitudeMax, values);
+    store_int16(q + b * kBlock, values);
   });
 }
 
@@ -205,14 +205,14 @@ float quantize_values(const float* x, std::uint32_t count, std::int8_t* q) {
   for (std::uint32_t i = 0; i < count; ++i) padded[i] = x[i];
   Ints largest{};
   for (std::uint32_t i = 0; i < kValueGroup; i += kLanes) largest = larger(largest, magnitudes(load(padded + i)));
-  const BlockScale s = block_scale(fold(largest, larger), kNarrowMax);
+  const BlockScale s = block_scale(fold(largest, larger), kInt8MagnitudeMax);
   std::int8_t result[kValueGroup] = {};
   for (std::uint32_t i = 0; i < kValueGroup && s.inverse != 0.0f; i += kBlock) {
     Ints values[kBlockVectors];
     for (std::uint32_t v = 0; v < kBlockVectors; ++v) {
       values[v] = round_half_even(load(padded + i + v * kLanes) * s.inverse);
     }
-    store_narrow(result + i, values);
+    store_int8(result + i, values);
   }
   for (std::uint32_t i = 0; i < count; ++i) q[i] = result[i];
   return s.scale;
@@ -461,7 +461,7 @@ void add_blocks(const AttentionHead& head, std::uint32_t first_query, const Atte
         }
         Ints numbers[kBlockVectors];
         scales[i][q] = quantize_vectors(scaled, kAttentionMax, numbers);
-        store_wide(quantized[i][q], numbers);
+        store_int16(quantized[i][q], numbers);
       }
     }
     const std::uint32_t tiles = tile_count - first < kGroupTiles ? tile_count - first : kGroupTiles;

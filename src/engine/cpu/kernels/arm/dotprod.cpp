@@ -11,7 +11,7 @@ struct DotSums {
 TACIT_INLINE int32x4_t total(DotSums sums) { return sums.dot; }
 
 template <std::uint32_t kBits>
-using NarrowSums = DotSums;
+using Int8Sums = DotSums;
 
 template <int kLane>
 TACIT_INLINE DotSums add_products(DotSums sums, int8x16_t first, int8x16_t second, int8x16_t x) {

@@ -13,7 +13,7 @@ struct ShortSums {
 TACIT_INLINE int32x4_t total(ShortSums sums) { return vpaddq_s32(vpaddlq_s16(sums.low), vpaddlq_s16(sums.high)); }
 
 template <std::uint32_t kBits>
-using NarrowSums = std::conditional_t<kBits == 8, PairSums, ShortSums>;
+using Int8Sums = std::conditional_t<kBits == 8, PairSums, ShortSums>;
 
 // Four activations, four times.
 template <int kLane>

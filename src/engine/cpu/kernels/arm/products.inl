@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The integer dot products of the aarch64 kernel sets, written once. A register of weights holds four outputs by four
-// inputs (wide: by two), a step; 32 bits of a register of activations meet it. Steps go two by two, because two
+// inputs (int16: by two), a step; 32 bits of a register of activations meet it. Steps go two by two, because two
 // products are what int16 holds.
 //
 // The including file has included vectors.inl and defined, in the same anonymous namespace:
-//   NarrowSums<bits>: sums of products of int8 for four outputs, where weights have so many bits; {} is zero;
+//   Int8Sums<bits>: sums of products of int8 for four outputs, where weights have so many bits; {} is zero;
 //   add_products<lane>(sums, first, second, x): `first` times lane `lane` (of 32 bits) of x and `second` times the next
 //   lane, added to the sums;
 //   total(sums): four int32.
@@ -22,28 +22,28 @@ constexpr std::uint32_t kQuadsAtOnce = 2;  // with the sums and activations of k
 constexpr std::uint32_t kStepBytes = 64;   // from a step of four outputs to the next
 
 template <WeightFormat kFormat>
-constexpr bool kIsWide = kFormat == WeightFormat::kWide;
+constexpr bool kIsInt16 = kFormat == WeightFormat::kInt16;
 
 template <WeightFormat kFormat>
-using Register = std::conditional_t<kIsWide<kFormat>, int16x8_t, int8x16_t>;
+using Register = std::conditional_t<kIsInt16<kFormat>, int16x8_t, int8x16_t>;
 
 template <WeightFormat kFormat>
-using Sums = std::conditional_t<kIsWide<kFormat>, PairSums, NarrowSums<traits(kFormat).bits>>;
+using Sums = std::conditional_t<kIsInt16<kFormat>, PairSums, Int8Sums<traits(kFormat).bits>>;
 
 // Two activations, four times.
 template <int kLane>
-TACIT_INLINE int16x8_t repeat_wide(int16x8_t x) {
+TACIT_INLINE int16x8_t repeat_int16(int16x8_t x) {
   return vreinterpretq_s16_s32(vdupq_laneq_s32(vreinterpretq_s32_s16(x), kLane));
 }
 template <int kLane>
-TACIT_INLINE PairSums add_wide(PairSums sums, int16x8_t weights, int16x8_t x) {
-  const int16x8_t repeated = repeat_wide<kLane>(x);
+TACIT_INLINE PairSums add_int16(PairSums sums, int16x8_t weights, int16x8_t x) {
+  const int16x8_t repeated = repeat_int16<kLane>(x);
   return {vmlal_s16(sums.low, vget_low_s16(weights), vget_low_s16(repeated)),
           vmlal_high_s16(sums.high, weights, repeated)};
 }
 template <int kLane>
 TACIT_INLINE PairSums add_products(PairSums sums, int16x8_t first, int16x8_t second, int16x8_t x) {
-  return add_wide<kLane + 1>(add_wide<kLane>(sums, first, x), second, x);
+  return add_int16<kLane + 1>(add_int16<kLane>(sums, first, x), second, x);
 }
 
 // The unsigned numbers of step kStep in nibbles, and where there is one the fifth bit.
@@ -61,7 +61,7 @@ TACIT_INLINE uint8x16_t numbers(const std::uint8_t* values) {
 // The weights of step kStep, signed where they have eight bits or sixteen. `values` is where the four outputs begin.
 template <WeightFormat kFormat, std::uint32_t kStep>
 TACIT_INLINE Register<kFormat> load_weights(const std::uint8_t* values) {
-  if constexpr (kIsWide<kFormat>) {
+  if constexpr (kIsInt16<kFormat>) {
     return load_as<int16x8_t>(values + kStep * kStepBytes);
   } else if constexpr (traits(kFormat).bits == 8) {
     const auto number = load_as<uint8x16_t>(values + kStep * kStepBytes);
@@ -74,10 +74,10 @@ TACIT_INLINE Register<kFormat> load_weights(const std::uint8_t* values) {
 // The activations of a block of a row.
 template <WeightFormat kFormat>
 TACIT_INLINE const Register<kFormat>* activations(const QuantizedRows& rows, std::size_t block) {
-  if constexpr (kIsWide<kFormat>) {
-    return reinterpret_cast<const int16x8_t*>(rows.wide + block * kBlock);
+  if constexpr (kIsInt16<kFormat>) {
+    return reinterpret_cast<const int16x8_t*>(rows.int16 + block * kBlock);
   } else {
-    return reinterpret_cast<const int8x16_t*>(rows.narrow + block * kBlock);
+    return reinterpret_cast<const int8x16_t*>(rows.int8 + block * kBlock);
   }
 }
 
@@ -112,7 +112,7 @@ TACIT_INLINE float32x4_t accumulate(float32x4_t acc, int32x4_t dot, const float*
 template <WeightFormat kFormat, std::uint32_t kPart>
 TACIT_INLINE std::int32_t part_sum(const QuantizedRows& rows, std::size_t block) {
   if constexpr (traits(kFormat).part_count == 1) return rows.sums[block];
-  return vaddlvq_s8(load_as<int8x16_t>(rows.narrow + block * kBlock + kPart * kBlock / 2));
+  return vaddlvq_s8(load_as<int8x16_t>(rows.int8 + block * kBlock + kPart * kBlock / 2));
 }
 
 // Adds the products of part kPart of a tile block and of the blocks first, first + stride ... of kRows rows to acc.
@@ -121,7 +121,7 @@ template <WeightFormat kFormat, std::uint32_t kPart, std::uint32_t kRows>
 TACIT_INLINE void add_part(const std::uint8_t* tile_block, const QuantizedRows& rows, std::size_t first,
                            std::size_t stride, float32x4_t (*acc)[kQuads]) {
   constexpr FormatTraits kTraits = traits(kFormat);
-  constexpr std::uint32_t kPairs = (kIsWide<kFormat> ? kBlock / 2 : kBlock / 4) / 2 / kTraits.part_count;
+  constexpr std::uint32_t kPairs = (kIsInt16<kFormat> ? kBlock / 2 : kBlock / 4) / 2 / kTraits.part_count;
   constexpr std::integer_sequence kIndices = std::make_integer_sequence<std::uint32_t, kPairs>{};
   const auto* scales = reinterpret_cast<const float*>(tile_block + value_bytes(kFormat)) + kPart * kTile;
 #pragma GCC unroll 2
@@ -172,7 +172,7 @@ void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uin
 template <std::uint32_t... kPair>
 TACIT_INLINE int32x4_t value_dots(const std::int8_t* values, const int8x16_t* x,
                                   std::integer_sequence<std::uint32_t, kPair...>) {
-  NarrowSums<8> sums{};
+  Int8Sums<8> sums{};
   ((sums = add_products<2 * kPair % 4>(sums, load_as<int8x16_t>(values + 2 * kPair * kStepBytes),
                                        load_as<int8x16_t>(values + (2 * kPair + 1) * kStepBytes), x[kPair / 2])),
    ...);

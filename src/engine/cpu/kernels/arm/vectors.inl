@@ -10,8 +10,8 @@ namespace {
 
 using Ints = std::int32_t __attribute__((vector_size(16)));
 
-void store_narrow(std::int8_t* q, const Ints* block);
-void store_wide(std::int16_t* q, const Ints* block);
+void store_int8(std::int8_t* q, const Ints* block);
+void store_int16(std::int16_t* q, const Ints* block);
 template <std::uint32_t kQueries>
 void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
                     const float* scales, float* out, std::size_t out_stride);
@@ -30,11 +30,11 @@ TACIT_INLINE int16x8_t pack16(Ints low, Ints high) {
   return vuzp1q_s16(reinterpret_cast<int16x8_t>(low), reinterpret_cast<int16x8_t>(high));
 }
 
-TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
+TACIT_INLINE void store_int16(std::int16_t* q, const Ints* block) {
   for (std::uint32_t v = 0; v < kBlockVectors; v += 2) store_as(q + v * kLanes, pack16(block[v], block[v + 1]));
 }
 
-TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
+TACIT_INLINE void store_int8(std::int8_t* q, const Ints* block) {
   for (std::uint32_t v = 0; v < kBlockVectors; v += 4) {
     store_as(q + v * kLanes, vuzp1q_s8(vreinterpretq_s8_s16(pack16(block[v], block[v + 1])),
                                        vreinterpretq_s8_s16(pack16(block[v + 2], block[v + 3]))));

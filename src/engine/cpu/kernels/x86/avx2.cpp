@@ -9,8 +9,8 @@ namespace {
 
 using Ints = std::int32_t __attribute__((vector_size(32)));
 
-void store_narrow(std::int8_t* q, const Ints* block);
-void store_wide(std::int16_t* q, const Ints* block);
+void store_int8(std::int8_t* q, const Ints* block);
+void store_int16(std::int16_t* q, const Ints* block);
 template <std::uint32_t kQueries>
 void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
                     const float* scales, float* out, std::size_t out_stride);
@@ -58,12 +58,12 @@ TACIT_INLINE std::uint32_t lanes_set(Ints comparison) {
   return static_cast<std::uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(comparison)));
 }
 
-TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
+TACIT_INLINE void store_int16(std::int16_t* q, const Ints* block) {
   store_as(q, pack16(block[0], block[1]));
   store_as(q + 16, pack16(block[2], block[3]));
 }
 
-TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
+TACIT_INLINE void store_int8(std::int8_t* q, const Ints* block) {
   const __m256i packed = _mm256_packs_epi16(pack16(block[0], block[1]), pack16(block[2], block[3]));
   store_as(q, _mm256_permute4x64_epi64(packed, 0xd8));
 }
@@ -103,10 +103,10 @@ void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* va
 // The bytes of a block of a row.
 template <WeightFormat kFormat>
 TACIT_INLINE const std::uint8_t* activations(const QuantizedRows& rows, std::size_t block) {
-  if constexpr (kFormat == WeightFormat::kWide) {
-    return reinterpret_cast<const std::uint8_t*>(rows.wide + block * kBlock);
+  if constexpr (kFormat == WeightFormat::kInt16) {
+    return reinterpret_cast<const std::uint8_t*>(rows.int16 + block * kBlock);
   } else {
-    return reinterpret_cast<const std::uint8_t*>(rows.narrow + block * kBlock);
+    return reinterpret_cast<const std::uint8_t*>(rows.int8 + block * kBlock);
   }
 }
 
@@ -165,7 +165,7 @@ TACIT_INLINE void accumulate_part(const std::uint8_t* tile_block, const Quantize
     std::int32_t sums[2] = {};
     if constexpr (kNibbles) {
       sums[0] = rows.sums[block];
-      if constexpr (kTraits.part_count == 2) split_sum(rows.narrow + block * kBlock, sums);
+      if constexpr (kTraits.part_count == 2) split_sum(rows.int8 + block * kBlock, sums);
     }
     const __m256 scale_x = _mm256_set1_ps(rows.scales[block]);
 #pragma GCC unroll 2
@@ -217,7 +217,7 @@ TACIT_INLINE void add_part(const std::uint8_t* tile_block, const QuantizedRows& 
       for (std::uint32_t half = 0; half < 2; ++half) {
         if constexpr (kNibbles) {
           add_nibble_products<kFormat, kPart>(dot[r][half], weights[half], fifth[half], x);
-        } else if constexpr (kFormat == WeightFormat::kWide) {
+        } else if constexpr (kFormat == WeightFormat::kInt16) {
           add_int32(dot[r][half], _mm256_madd_epi16(weights[half], broadcast4(x)));
         } else {
           add_signed_products(dot[r][half], magnitudes[half], weights[half], broadcast4(x));

@@ -9,8 +9,8 @@ namespace {
 
 using Ints = std::int32_t __attribute__((vector_size(64)));
 
-void store_narrow(std::int8_t* q, const Ints* block);
-void store_wide(std::int16_t* q, const Ints* block);
+void store_int8(std::int8_t* q, const Ints* block);
+void store_int16(std::int16_t* q, const Ints* block);
 template <std::uint32_t kQueries>
 void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* values, std::uint32_t tile_count,
                     const float* scales, float* out, std::size_t out_stride);
@@ -54,7 +54,7 @@ TACIT_INLINE void add_products(__m512i& dot, __m512i weights, const std::int16_t
 }
 #endif
 
-TACIT_INLINE void store_narrow(std::int8_t* q, const Ints* block) {
+TACIT_INLINE void store_int8(std::int8_t* q, const Ints* block) {
   store_as(q, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[0])));
   store_as(q + 16, _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(block[1])));
 }
@@ -64,7 +64,7 @@ TACIT_INLINE std::uint32_t lanes_set(Ints comparison) {
   return _cvtmask16_u32(_mm512_movepi32_mask(reinterpret_cast<__m512i>(comparison)));
 }
 
-TACIT_INLINE void store_wide(std::int16_t* q, const Ints* block) {
+TACIT_INLINE void store_int16(std::int16_t* q, const Ints* block) {
   store_as(q, _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(block[0])));
   store_as(q + 16, _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(block[1])));
 }
@@ -76,7 +76,7 @@ void add_value_dots(const std::int16_t (*weights)[kBlock], const std::int8_t* va
   std::int8_t high[kQueries][kBlock];
   std::int8_t low[kQueries][kBlock];
   for (std::uint32_t q = 0; q < kQueries; ++q) {
-    for (std::uint32_t i = 0; i < kBlock; i += 16) {  // as store_wide has written them
+    for (std::uint32_t i = 0; i < kBlock; i += 16) {  // as store_int16 has written them
       const __m256i w = load_as<__m256i>(weights[q] + i);
       store_as(high[q] + i, _mm256_cvtepi16_epi8(_mm256_srli_epi16(w, 7)));
       store_as(low[q] + i, _mm256_cvtepi16_epi8(_mm256_and_si256(w, _mm256_set1_epi16(127))));
@@ -141,14 +141,14 @@ TACIT_INLINE void add_block(const __m512i* weights, const std::uint8_t* factors,
                             std::size_t block, __m512& acc) {
   constexpr std::uint32_t kParts = traits(kFormat).part_count;
   std::int32_t sums[2] = {rows.sums[block]};
-  if constexpr (kParts == 2) split_sum(rows.narrow + block * kBlock, sums);
+  if constexpr (kParts == 2) split_sum(rows.int8 + block * kBlock, sums);
   const float scale_x = rows.scales[block];
 #pragma GCC unroll 2
   for (std::uint32_t part = 0; part < kParts; ++part) {
     __m512i dot = _mm512_setzero_si512();
 #pragma GCC unroll 8
     for (std::uint32_t g = part * kGroups / kParts; g < (part + 1) * kGroups / kParts; ++g) {
-      add_products(dot, weights[g], rows.narrow + block * kBlock + 4 * g);
+      add_products(dot, weights[g], rows.int8 + block * kBlock + 4 * g);
     }
     if constexpr (traits(kFormat).offset != 0) {
       constexpr int kOffsetBits = __builtin_ctz(traits(kFormat).offset);
@@ -165,7 +165,7 @@ TACIT_INLINE void add_block(const __m512i* weights, const std::uint8_t* factors,
 // kRows rows by kTiles tiles, tile_bytes apart. With few rows several tiles go side by side, since the products of one block
 // of one row wait for each other.
 template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
-void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
+void matmul_int8(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
                    const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
   __m512 acc[kTiles][kRows];
   for (std::uint32_t t = 0; t < kTiles; ++t) {
@@ -192,7 +192,7 @@ void matmul_narrow(const std::uint8_t* tile_data, std::size_t tile_bytes, std::u
 }
 
 template <WeightFormat kFormat, std::uint32_t kRows>
-void matmul_wide(const std::uint8_t* tile_data, std::uint32_t block_count, const QuantizedRows& rows,
+void matmul_int16(const std::uint8_t* tile_data, std::uint32_t block_count, const QuantizedRows& rows,
                  std::size_t first_row, float* out, std::size_t out_stride) {
   __m512 acc[kRows];
   for (std::uint32_t r = 0; r < kRows; ++r) acc[r] = _mm512_setzero_ps();
@@ -205,7 +205,7 @@ void matmul_wide(const std::uint8_t* tile_data, std::uint32_t block_count, const
       const __m512i weights = _mm512_load_si512(tile_data + 64 * pair);
       for (std::uint32_t r = 0; r < kRows; ++r) {
         const std::size_t block = first_block + static_cast<std::size_t>(r) * block_count + b;
-        add_products(dot[r], weights, rows.wide + block * kBlock + 2 * pair);
+        add_products(dot[r], weights, rows.int16 + block * kBlock + 2 * pair);
       }
     }
     const __m512 scale_w = _mm512_load_ps(tile_data + value_bytes(kFormat));
@@ -220,13 +220,13 @@ void matmul_wide(const std::uint8_t* tile_data, std::uint32_t block_count, const
 template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
 void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
                  const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {
-  if constexpr (kFormat == WeightFormat::kWide) {
+  if constexpr (kFormat == WeightFormat::kInt16) {
     for (std::uint32_t t = 0; t < kTiles; ++t) {
-      matmul_wide<kFormat, kRows>(tile_data + t * tile_bytes, block_count, rows, first_row, out + t * kTile,
+      matmul_int16<kFormat, kRows>(tile_data + t * tile_bytes, block_count, rows, first_row, out + t * kTile,
                                   out_stride);
     }
   } else {
-    matmul_narrow<kFormat, kRows, kTiles>(tile_data, tile_bytes, block_count, rows, first_row, out, out_stride);
+    matmul_int8<kFormat, kRows, kTiles>(tile_data, tile_bytes, block_count, rows, first_row, out, out_stride);
   }
 }
 

@@ -8,7 +8,7 @@
 
 namespace tacit::kernels {
 
-// sums[0] is the sum of a block's narrow activations; it becomes those of the block's halves. Always inlined, because
+// sums[0] is the sum of a block's int8 activations; it becomes those of the block's halves. Always inlined, because
 // each kernel set is compiled for another instruction set.
 __attribute__((always_inline)) inline void split_sum(const std::int8_t* q, std::int32_t* sums) {
   const __m128i half = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q));
