@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Codes one symbol after another, of any lane: logits to the distribution that the contract asks for, questions and
+// Codes one symbol after another, of any lane: logits to the distribution that the contract asks for, decisions and
 // interval to the lane's port, and the trace of it where someone looks on. A thread needs one.
 #pragma once
 
@@ -69,10 +69,10 @@ class SymbolCoder {
     if (tracer_.has_value()) {
       TACIT_TRY(tracer_->begin(prediction, predictor.sampler_shares(lane), logits, scratch_.frequencies));
     }
-    while (prediction.has_question()) {
-      const bool yes = port.code_answer(step, prediction);
-      if (tracer_.has_value()) tracer_->answered(prediction, yes);
-      prediction.answer(yes);
+    while (prediction.has_decision()) {
+      const bool bit = port.code_decision(step, prediction);
+      if (tracer_.has_value()) tracer_->decided(prediction, bit);
+      prediction.update(bit);
     }
     if (prediction.is_found()) {
       port.found(prediction.found());

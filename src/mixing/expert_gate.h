@@ -41,10 +41,10 @@ struct StepView {
   std::uint32_t longest_best = kNoSymbol;  // the best symbol of the longest of them
   std::uint32_t match_symbol = kNoSymbol;
   std::uint32_t previous = 0;  // symbol
-  std::uint32_t results = 0;   // which guesses were right at the last two steps
+  std::uint32_t results = 0;   // which ranks were right at the last two steps
 };
 
-// An expert's places in the gate's tables, and its weight, for one step.
+// An expert's rows in the gate's tables, and its weight, for one step.
 struct GateEntry {
   std::array<std::uint32_t, 5> rows{};
   double weight = 0;  // of all probability, the model included
