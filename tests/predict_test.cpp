@@ -106,8 +106,8 @@ enum class Order { kUp, kDown, kTurning };
 // A port has code_decision, found, code_rest and symbol of a lane's step, and inspect, which sees a prediction before
 // it is used.
 template <class Port>
-void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port, Order order = Order::kUp) {
-  AdaptivePredictor predictor(sizes, world.vocabulary, world.symbol_count(), world.sampler);
+void run_with(AdaptivePredictor& predictor, const World& world, const std::vector<std::uint64_t>& sizes, Port& port,
+              Order order = Order::kUp) {
   PredictScratch scratch(fast_kernels(), world.vocabulary, world.symbol_count(), world.sampler);
   std::vector<float> logits = padded(world.vocabulary, 0);
   const std::uint64_t step_count = sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end());
@@ -132,6 +132,12 @@ void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port
     }
     predictor.learn(step);
   }
+}
+
+template <class Port>
+void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port, Order order = Order::kUp) {
+  AdaptivePredictor predictor(sizes, world.vocabulary, world.symbol_count(), world.sampler);
+  run_with(predictor, world, sizes, port, order);
 }
 
 struct Port {
@@ -441,6 +447,27 @@ TEST(AdaptivePredictor, TheOrderInWhichLanesArePredictedChangesNothing) {
       Encoder other(c.lanes);
       run(world, sizes_of(c.lanes), other, order);
       EXPECT_EQ(other.trace, up.trace) << c.name;
+    }
+  }
+}
+
+// ---- One text after another ----
+
+TEST(AdaptivePredictor, OneThatWasResetIsANewOne) {
+  for (const std::optional<SamplerSettings>& sampler :
+       {std::optional<SamplerSettings>(), std::optional(SamplerSettings{.top_p = 0.9f, .presence_penalty = 0.5f})}) {
+    World world = moody_world(2);
+    world.sampler = sampler;
+    AdaptivePredictor used({}, world.vocabulary, world.symbol_count(), world.sampler);
+    const std::vector<Case> cases = many_cases(world);
+    for (std::size_t i = 0; i < 2 * cases.size(); ++i) {  // forward, then back: after other texts, longer and shorter
+      const Case& c = i < cases.size() ? cases[i] : cases[2 * cases.size() - 1 - i];
+      Encoder expected(c.lanes);
+      run(world, sizes_of(c.lanes), expected);
+      Encoder encoder(c.lanes);
+      used.reset(sizes_of(c.lanes));
+      run_with(used, world, sizes_of(c.lanes), encoder);
+      EXPECT_EQ(encoder.trace, expected.trace) << c.name;
     }
   }
 }

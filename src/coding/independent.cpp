@@ -80,7 +80,7 @@ class Crew {
     LaneCache* cache;
     std::size_t strip;
     std::uint64_t step;  // that comes next
-    std::unique_ptr<AdaptivePredictor> predictor;  // null where there is none
+    std::unique_ptr<AdaptivePredictor> predictor;  // of the lane's strips, one after another; null before the first
   };
   struct ReadRow {
     Lane* lane;
@@ -98,9 +98,13 @@ class Crew {
       lane.step = 0;
       if (context_.adaptive) {
         const std::uint64_t symbol_count = ports_[*strip].symbol_count();
-        lane.predictor = std::make_unique<AdaptivePredictor>(
-            std::span(&symbol_count, 1), context_.tokenizer.vocabulary_size(), context_.tokenizer.symbol_count(),
-            context_.sampler);
+        const std::span<const std::uint64_t> strip_sizes(&symbol_count, 1);
+        if (lane.predictor != nullptr) {
+          lane.predictor->reset(strip_sizes);
+        } else {
+          lane.predictor = std::make_unique<AdaptivePredictor>(strip_sizes, context_.tokenizer.vocabulary_size(),
+                                                               context_.tokenizer.symbol_count(), context_.sampler);
+        }
       }
       --free_lanes_;
     }

@@ -72,10 +72,23 @@ SharedState::SharedState(std::span<const std::uint64_t> strip_sizes, std::uint32
     : history(strip_sizes),
       recent(symbol_count),
       match_hits(kMatchHitLengths * 2 * kRankedMax),
-      bigram_corrections(std::size_t{1} << kBigramBits),
-      model_weight{kModelWeightStart} {
+      bigram_corrections(std::size_t{1} << kBigramBits, {}) {
+  reset_small();
+}
+
+void SharedState::reset(std::span<const std::uint64_t> strip_sizes) {
+  history.reset(strip_sizes);
+  recent.reset();
+  gate.reset();
+  mixer.reset();
+  bigram_corrections.reset();
+  reset_small();
+}
+
+void SharedState::reset_small() {
+  model_weight = {kModelWeightStart};
   for (std::size_t i = 0; i < match_hits.size(); ++i) {
-    match_hits[i].value = i / kRankedMax % 2 == 1 ? kMatchRightStart : kMatchWrongStart;
+    match_hits[i] = {i / kRankedMax % 2 == 1 ? kMatchRightStart : kMatchWrongStart};
   }
 }
 
@@ -439,7 +452,7 @@ void LanePrediction::learn(SharedState& shared, std::uint32_t position, std::uin
     const double bit = record.decision.bit ? 1.0 : 0.0;
     if (record.match_hit != kNoSymbol) shared.match_hits[record.match_hit].update(bit, kMatchHitRateMin);
     if (record.bigram != kNoSymbol) {
-      BigramCorrection& bigram = shared.bigram_corrections[record.bigram];
+      BigramCorrection& bigram = shared.bigram_corrections.learn(record.bigram);
       bigram.count += 1.0;
       const double rate = std::max(1.0 / (bigram.count + 1.5), kBigramRateMin);
       bigram.value = bigram.value + rate * ((bit - record.decision.probability) * kBigramScale - bigram.value);
@@ -481,10 +494,19 @@ void LanePrediction::prepare_next(const SharedState& shared, std::size_t lane, s
 
 AdaptivePredictor::AdaptivePredictor(std::span<const std::uint64_t> strip_sizes, std::uint32_t vocabulary_size,
                                      std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated)
-    : strip_sizes_(strip_sizes.begin(), strip_sizes.end()),
+    : vocabulary_size_(vocabulary_size),
+      stated_(stated),
+      strip_sizes_(strip_sizes.begin(), strip_sizes.end()),
       samplers_(strip_sizes.size(), vocabulary_size, stated),
       shared_(strip_sizes, symbol_count),
       lanes_(strip_sizes.size()) {}
+
+void AdaptivePredictor::reset(std::span<const std::uint64_t> strip_sizes) {
+  strip_sizes_.assign(strip_sizes.begin(), strip_sizes.end());
+  samplers_ = SamplerMixture(strip_sizes.size(), vocabulary_size_, stated_);
+  shared_.reset(strip_sizes);
+  lanes_.assign(strip_sizes.size(), LanePrediction());
+}
 
 Result<LanePrediction*> AdaptivePredictor::predict(std::size_t lane, std::uint64_t step, const float* logits,
                                                    PredictScratch& scratch) {

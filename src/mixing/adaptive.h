@@ -21,6 +21,7 @@
 #include "mixing/history.h"
 #include "mixing/logistic_mixer.h"
 #include "mixing/recent_counts.h"
+#include "mixing/resettable_table.h"
 #include "sampling/frequencies.h"
 #include "sampling/sampler_mixture.h"
 
@@ -34,19 +35,24 @@ inline constexpr double kModelWeightStart = 0.75;
 struct BigramCorrection {
   double value = 0;
   double count = 0;
+  bool operator==(const BigramCorrection&) const = default;
 };
 
 // What all lanes of a block learn together.
 struct SharedState {
   SharedState(std::span<const std::uint64_t> strip_sizes, std::uint32_t symbol_count);
+  void reset(std::span<const std::uint64_t> strip_sizes);
 
   History history;
   RecentCounts recent;
   ExpertGate gate;
   LogisticMixer mixer;
   std::vector<AdaptiveProbability> match_hits;       // that a ranked candidate is right, by match and rank
-  std::vector<BigramCorrection> bigram_corrections;  // by the hash of two symbols
-  AdaptiveProbability model_weight;                  // mean of the lanes'
+  ResettableTable<BigramCorrection> bigram_corrections;  // by the hash of two symbols
+  AdaptiveProbability model_weight;                      // mean of the lanes'
+
+ private:
+  void reset_small();
 };
 
 // The model's first, then each expert's.
@@ -230,6 +236,10 @@ class AdaptivePredictor {
   AdaptivePredictor(std::span<const std::uint64_t> strip_sizes, std::uint32_t vocabulary_size,
                     std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated);
 
+  // For another text: a predictor that was reset is to the bit a new one. Costs what the last text has learnt, but for
+  // long ones no more than a new one.
+  void reset(std::span<const std::uint64_t> strip_sizes);
+
   // The lane's prediction at that step, valid until its next. Errors: kModel where a logit is not finite.
   Result<LanePrediction*> predict(std::size_t lane, std::uint64_t step, const float* logits, PredictScratch& scratch);
   // The symbol that the lane has at that step; ends what predict() began, with the same scratch.
@@ -242,6 +252,8 @@ class AdaptivePredictor {
  private:
   void learn_model_weight(std::uint64_t step);
 
+  std::uint32_t vocabulary_size_;
+  std::optional<SamplerSettings> stated_;
   std::vector<std::uint64_t> strip_sizes_;
   SamplerMixture samplers_;
   SharedState shared_;

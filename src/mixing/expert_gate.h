@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mixing/history.h"
+#include "mixing/resettable_table.h"
 
 namespace tacit {
 
@@ -58,14 +59,19 @@ class ExpertGate {
   double weigh(const StepView& step, std::span<const ExpertView> experts, std::span<GateEntry> entries) const;
   // `part`: the expert's part in the probability that the symbol got.
   void learn(const GateEntry& entry, double part);
+  void reset();
 
  private:
-  std::vector<double> by_evidence_;
-  std::vector<double> by_evidence_count_;  // how often each was learnt
-  std::vector<double> by_agreement_;
-  std::vector<double> by_run_;
-  std::vector<double> by_previous_;
-  std::vector<double> by_best_;
+  struct EvidenceRow {
+    double logit = 0;
+    double count = 0;  // how often it was learnt
+    bool operator==(const EvidenceRow&) const = default;
+  };
+  ResettableTable<EvidenceRow> by_evidence_;
+  ResettableTable<double> by_agreement_;
+  ResettableTable<double> by_run_;
+  ResettableTable<double> by_previous_;
+  ResettableTable<double> by_best_;
 };
 
 }  // namespace tacit

@@ -22,21 +22,29 @@ std::uint64_t hashed(std::uint64_t hash, std::uint64_t field) {
 
 }  // namespace
 
-History::History(std::span<const std::uint64_t> strip_sizes) {
+History::History(std::span<const std::uint64_t> strip_sizes) : chain_heads_(kChainCount, {0, kNoPosition}) {
+  reset(strip_sizes);
+}
+
+void History::reset(std::span<const std::uint64_t> strip_sizes) {
+  begins_.clear();
   std::uint64_t total = 0;
   for (const std::uint64_t size : strip_sizes) {
     begins_.push_back(static_cast<std::uint32_t>(total));
     total += size;
   }
-  symbols_.resize(total);
+  symbols_.assign(total, 0);
   bucket_bits_ = std::clamp(static_cast<int>(std::bit_width(total)), kBucketBitsMin, kBucketBitsMax);
   const std::size_t bucket_count = std::size_t{1} << bucket_bits_;
   for (std::size_t chain = 0; chain < kChainCount; ++chain) {
     const std::size_t count = chain < kOrders.size() ? bucket_count : std::size_t{1} << (32 - kModelBucketShift);
-    assign_large(chain_heads_[chain], count, kNoPosition);
+    chain_heads_[chain].reset(count);
   }
-  assign_large(links_, total, Links{});
-  match_table_.assign(bucket_count, kNoPosition);
+  match_table_.reset(bucket_count);
+  if (links_.size() < total) {
+    links_ = {};
+    assign_large(links_, total, Links{});
+  }
 }
 
 History::Buckets History::buckets_of(std::size_t lane, std::uint64_t step) const {
@@ -112,7 +120,7 @@ std::uint32_t History::find_match(std::uint32_t bucket, std::uint32_t position) 
 void History::enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t position) {
   Links& links = links_[position];
   const auto put = [&](std::size_t chain, std::uint32_t bucket) {
-    links.previous[chain] = std::exchange(chain_heads_[chain][bucket], position);
+    links.previous[chain] = std::exchange(chain_heads_[chain].learn(bucket), position);
   };
   for (std::size_t order = 0; order < kOrders.size(); ++order) {
     if (buckets[order] != kNoPosition) put(order, buckets[order]);
@@ -124,7 +132,7 @@ void History::enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t
 }
 
 void History::enter_match(std::uint32_t bucket, std::uint32_t position) {
-  if (bucket != kNoPosition) match_table_[bucket] = position;
+  if (bucket != kNoPosition) match_table_.learn(bucket) = position;
 }
 
 }  // namespace tacit

@@ -10,6 +10,8 @@
 #include <span>
 #include <vector>
 
+#include "mixing/resettable_table.h"
+
 namespace tacit {
 
 class History {
@@ -25,6 +27,8 @@ class History {
 
   // Strips of so many symbols, one after another; fewer than 2^32 - 1 in all.
   explicit History(std::span<const std::uint64_t> strip_sizes);
+  // As if made anew, at the cost of what the last strips have entered and the next ones need.
+  void reset(std::span<const std::uint64_t> strip_sizes);
 
   // Where the lane's next symbol will stand, and what stands at a position that was coded.
   [[nodiscard]] std::uint32_t position_of(std::size_t lane, std::uint64_t step) const {
@@ -92,9 +96,9 @@ class History {
   int bucket_bits_ = 0;
   std::vector<std::uint32_t> begins_;
   std::vector<std::uint32_t> symbols_;
-  std::vector<Links> links_;
-  std::array<std::vector<std::uint32_t>, kChainCount> chain_heads_;  // newest position of each bucket
-  std::vector<std::uint32_t> match_table_;  // newest position of each bucket of kMatchMin symbols
+  std::vector<Links> links_;  // of each position; where none was entered yet, maybe those of an earlier text
+  std::vector<ResettableTable<std::uint32_t>> chain_heads_;     // newest position of each bucket
+  ResettableTable<std::uint32_t> match_table_{0, kNoPosition};  // newest position of each bucket of kMatchMin symbols
 };
 
 class History::Occurrences {

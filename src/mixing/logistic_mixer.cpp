@@ -17,11 +17,16 @@ constexpr auto kOrderStates = static_cast<std::uint32_t>(kOrderCount) + 1;
 }  // namespace
 
 LogisticMixer::LogisticMixer()
-    : tables_{std::vector<Weights>(kDecisionsMax * kOrderStates * kMatchStates * kOrderStates),
-              std::vector<Weights>(kDecisionsMax * kConfidences * kRuns),
-              std::vector<Weights>(kDecisionsMax * kSymbolBuckets),
-              std::vector<Weights>(kDecisionsMax * kOrderStates * kEvidenceBuckets)} {
-  for (Weights& weights : tables_[0]) weights[kMixedInput] = 1.0;
+    : tables_{ResettableTable<Weights>(kDecisionsMax * kOrderStates * kMatchStates * kOrderStates, {1.0}),
+              ResettableTable<Weights>(kDecisionsMax * kConfidences * kRuns, {}),
+              ResettableTable<Weights>(kDecisionsMax * kSymbolBuckets, {}),
+              ResettableTable<Weights>(kDecisionsMax * kOrderStates * kEvidenceBuckets, {})} {
+  static_assert(kMixedInput == 0, "the first weight of the first table's rows starts at one");
+}
+
+void LogisticMixer::reset() {
+  for (ResettableTable<Weights>& table : tables_) table.reset();
+  shared_ = {};
 }
 
 void LogisticMixer::predict(const MixerContext& context, Decision& decision) const {
@@ -46,7 +51,7 @@ void LogisticMixer::predict(const MixerContext& context, Decision& decision) con
 void LogisticMixer::learn(const Decision& decision) {
   const double error = (decision.bit ? 1.0 : 0.0) - decision.probability;
   for (std::size_t table = 0; table < tables_.size(); ++table) {
-    Weights& weights = tables_[table][decision.rows[table]];
+    Weights& weights = tables_[table].learn(decision.rows[table]);
     const double step = kTableRates[table] * error;
     for (std::size_t i = 0; i < kMixerInputs; ++i) weights[i] = weights[i] + step * decision.inputs[i];
   }

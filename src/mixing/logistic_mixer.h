@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mixing/expert_gate.h"
+#include "mixing/resettable_table.h"
 
 namespace tacit {
 
@@ -65,10 +66,11 @@ class LogisticMixer {
   void predict(const MixerContext& context, Decision& decision) const;
   // From `bit`.
   void learn(const Decision& decision);
+  void reset();
 
  private:
   using Weights = std::array<double, kMixerInputs>;
-  std::array<std::vector<Weights>, 4> tables_;
+  std::array<ResettableTable<Weights>, 4> tables_;
   Weights shared_{};
 };
 
