@@ -12,8 +12,8 @@ namespace {
 constexpr std::size_t kSpansMax = 256;
 constexpr std::size_t kExpensiveMax = 20;
 
-constexpr std::array<const char*, kCodingCount> kCodingNames = {
-    "softmax", "guess 1", "guess 2", "guess 3", "candidate", "tail", "raw", "zstd", "brotli"};
+constexpr std::array<const char*, kCodingCount> kCodingNames = {"softmax", "rank 1", "rank 2", "rank 3", "candidate",
+                                                                "escape",  "raw",    "zstd",   "brotli"};
 
 }  // namespace
 
@@ -35,7 +35,7 @@ void NamedSums::add(const NamedSums& other) { add(other.sums_.data(), other.sums
 void TimeSpan::add(const tacit_piece& token) {
   ++token_count;
   bits += token.bits;
-  model_alone += token.model_alone;
+  model_weight += token.model_weight;
   experts.add(token.experts, token.expert_count, 1);
   samplers.add(token.samplers, token.sampler_count, 1);
 }
@@ -43,7 +43,7 @@ void TimeSpan::add(const tacit_piece& token) {
 void TimeSpan::add(const TimeSpan& other) {
   token_count += other.token_count;
   bits += other.bits;
-  model_alone += other.model_alone;
+  model_weight += other.model_weight;
   experts.add(other.experts);
   samplers.add(other.samplers);
 }

@@ -14,7 +14,7 @@ namespace tacit::cli {
 
 inline constexpr std::size_t kCodingCount = TACIT_STORED_BROTLI + 1;
 
-// "guess 1", "zstd".
+// "rank 1", "zstd".
 const char* coding_name(std::size_t coding);
 inline bool is_token(tacit_coding coding) { return coding < TACIT_STORED_RAW; }
 
@@ -41,7 +41,7 @@ class NamedSums {
 struct TimeSpan {
   std::uint64_t token_count = 0;
   double bits = 0;
-  double model_alone = 0;  // summed over tokens, as the shares
+  double model_weight = 0;  // summed over tokens, as the shares
   NamedSums experts;
   NamedSums samplers;
 

@@ -136,7 +136,7 @@ Json span_json(const TimeSpan& span, std::uint64_t first) {
   return {{"first", first},
           {"token_count", span.token_count},
           {"bits", rounded(span.bits)},
-          {"model_alone", rounded(span.model_alone * scale)},
+          {"model_weight", rounded(span.model_weight * scale)},
           {"experts", shares_json(span.experts, scale)},
           {"samplers", shares_json(span.samplers, scale)}};
 }
@@ -180,7 +180,7 @@ std::string piece_json(const tacit_piece& piece) {
   object["order"] = piece.order;
   object["probability"] = rounded(piece.probability);
   object["model_probability"] = rounded(piece.model_probability);
-  object["model_alone"] = rounded(piece.model_alone);
+  object["model_weight"] = rounded(piece.model_weight);
   object["experts"] = shares_json(piece.experts, piece.expert_count, 1);
   object["alternatives"] = alternatives_json(piece);
   return dump(object);

@@ -655,9 +655,9 @@ KEYED, RECENT, MATCH = (5, 6), 7, 8  # numbers of experts; an order is its own n
 MATCH_LENGTH = 12
 RECENT_MAX, RECENT_MIN = 4096, 50
 GROUP_SYMBOLS_MAX = 2**23 + 1
-GUESSES = 3
-GATE_RATES = 0.06, 0.06, 0.3, 0.15  # of B to E
-QUESTION_RATES = 0.5 * 0.002, 0.5 * 0.002, 2 * 0.002, 0.002, 0.002
+RANKED = 3
+GATE_RATES = 0.06, 0.06, 0.3, 0.15  # of all tables but the first
+MIXER_RATES = 0.5 * 0.002, 0.5 * 0.002, 2 * 0.002, 0.002, 0.002
 INPUTS = 12
 
 
@@ -698,8 +698,8 @@ def squash(z: float) -> float:
     return clamp(1.0 / (1.0 + exp_of([-clamp(z, -30.0, 30.0)])[0]), 1e-6, 1.0 - 1e-6)
 
 
-def weighed(v: float, x: float, y: float) -> float:
-    return v * x / (v * x + (1.0 - v) * y)
+def bayes_update(prior: float, p: float, other: float) -> float:
+    return prior * p / (prior * p + (1.0 - prior) * other)
 
 
 def class_of(n: int, exact: int, limits: tuple[int, ...]) -> int:
@@ -711,7 +711,7 @@ def count_class(n: int) -> int:
     return class_of(n, 6, (12, 24, 48))
 
 
-def guess_count_class(n: int) -> int:
+def ranked_count_class(n: int) -> int:
     return class_of(n, 6, (12,))
 
 
@@ -748,68 +748,69 @@ class History:
     def __init__(self, symbols: list[int], symbol_kinds: int):
         self.symbols = symbols  # those of all lanes; filled by the decoder
         self.shift = 64 - min(max(len(symbols).bit_length(), 10), 20)
-        self.lists = [defaultdict(functools.partial(deque, maxlen=depth)) for _, depth in ORDERS]
-        self.keyed = [defaultdict(functools.partial(deque, maxlen=KEY_DEPTH)) for _ in KEYED]  # of (key, place)
-        self.match_places = {}
+        self.chains = [defaultdict(functools.partial(deque, maxlen=depth)) for _, depth in ORDERS]
+        self.keyed = [defaultdict(functools.partial(deque, maxlen=KEY_DEPTH)) for _ in KEYED]  # of (key, position)
+        self.match_table = {}
         self.recent, self.recent_counts = deque(), np.zeros(symbol_kinds, np.int64)
 
-    def context(self, place: int, length: int) -> list[int]:
-        return self.symbols[place - length : place]
+    def context(self, position: int, length: int) -> list[int]:
+        return self.symbols[position - length : position]
 
-    def bucket(self, place: int, length: int) -> int:
-        return hashed(symbol + 1 for symbol in reversed(self.context(place, length))) >> self.shift
+    def bucket(self, position: int, length: int) -> int:
+        return hashed(symbol + 1 for symbol in reversed(self.context(position, length))) >> self.shift
 
-    def keys(self, place: int, step: int, top: int, second: int) -> list[int]:
-        before = [self.symbols[place - i] + 1 if i <= step else 0 for i in (1, 2, 3)]
+    def keys(self, position: int, step: int, top: int, second: int) -> list[int]:
+        before = [self.symbols[position - i] + 1 if i <= step else 0 for i in (1, 2, 3)]
         fields = (top + 1, before[1], before[2]), (top + 1, second + 1, before[0])
         return [hashed(each) >> 32 for each in fields]
 
-    def followers(self, order: int, place: int) -> list[int]:
-        """What followed the context of a place, in the order in which the walk meets it."""
+    def followers(self, order: int, position: int) -> list[int]:
+        """What followed the context of a position, in the order in which the walk meets it."""
         length, _ = ORDERS[order]
-        context, places = self.context(place, length), self.lists[order][self.bucket(place, length)]
-        return [self.symbols[other] for other in places if self.context(other, length) == context]
+        context, positions = self.context(position, length), self.chains[order][self.bucket(position, length)]
+        return [self.symbols[other] for other in positions if self.context(other, length) == context]
 
     def keyed_followers(self, i: int, key: int) -> list[int]:
-        return [self.symbols[place] for other, place in self.keyed[i][key >> 16] if other == key]
+        return [self.symbols[position] for other, position in self.keyed[i][key >> 16] if other == key]
 
-    def add(self, place: int, step: int, keys: list[int]) -> None:
-        self.recent.append(self.symbols[place])
-        self.recent_counts[self.symbols[place]] += 1
+    def add(self, position: int, step: int, keys: list[int]) -> None:
+        self.recent.append(self.symbols[position])
+        self.recent_counts[self.symbols[position]] += 1
         if len(self.recent) > RECENT_MAX:
             self.recent_counts[self.recent.popleft()] -= 1
-        for (length, _), lists in zip(ORDERS, self.lists):
+        for (length, _), chains in zip(ORDERS, self.chains):
             if step >= length:
-                lists[self.bucket(place, length)].appendleft(place)
-        for key, lists in zip(keys, self.keyed):
-            lists[key >> 16].appendleft((key, place))
+                chains[self.bucket(position, length)].appendleft(position)
+        for key, chains in zip(keys, self.keyed):
+            chains[key >> 16].appendleft((key, position))
 
-    def match(self, place: int) -> int | None:
-        other = self.match_places.get(self.bucket(place, MATCH_LENGTH))
-        if other is None or self.context(other, MATCH_LENGTH) != self.context(place, MATCH_LENGTH):
+    def match(self, position: int) -> int | None:
+        other = self.match_table.get(self.bucket(position, MATCH_LENGTH))
+        if other is None or self.context(other, MATCH_LENGTH) != self.context(position, MATCH_LENGTH):
             return None
         return other
 
-    def add_match(self, place: int) -> None:
-        self.match_places[self.bucket(place, MATCH_LENGTH)] = place
+    def add_match(self, position: int) -> None:
+        self.match_table[self.bucket(position, MATCH_LENGTH)] = position
 
 
 class Lane:
     def __init__(self, begin: int, count: int, offset: int, stream: bytes):
         self.begin, self.count, self.offset = begin, count, offset
         self.coder = RangeDecoder(stream)
-        # Of the experts; the match is a place:
+        # Of the experts; the match is a position:
         self.run, self.runs, self.results, self.match, self.match_length = 0, defaultdict(int), 0, None, 0
-        self.alone = 0.75  # the belief v in the model alone
-        self.own, self.together, self.tokens = [], 0.5, []  # of the samplers: o and a of section 11; what was coded, without escapes
+        self.model_weight = 0.75
+        self.own_posterior, self.shared_weight = [], 0.5  # of section 11
+        self.tokens = []  # what was coded, without byte symbols
 
 
 class Expert:
-    """One that is at hand for a step. `known` is how much it knows; `cells` are A to E of the gate."""
+    """One that is at hand for a step. `known` is how much it knows; `cells` are its five numbers of the gate."""
 
     def __init__(self, number: int, counts, total: int, known: tuple):
         self.number, self.counts, self.total, self.known = number, counts, total, known
-        self.left = total  # N'
+        self.left = total  # total_left
         self.best, self.cells, self.weight = None, [], 0.0
 
     @classmethod
@@ -821,43 +822,43 @@ class Expert:
         return self.weight * (int(self.counts[symbol]) / self.total)
 
 
-class Question(NamedTuple):
-    """One that was asked, and what it was made of."""
+class Decision(NamedTuple):
+    """A binary decision, and what its probability was made of."""
 
-    mixed: float  # a
-    model: float  # g
+    mixed: float  # decided_mixed
+    model: float  # decided_model
     inputs: list[float]
     rows: list[list[float]]  # of each table
-    hit: Learnt | None
-    pair: Learnt | None
-    p: float
+    match_hit: Learnt | None
+    bigram_correction: Learnt | None
+    probability: float  # by the mixer
 
 
 class Prediction:
     """10.3 and 10.4: the candidates of a lane's step, and the model's frequencies mixed with what the experts say."""
 
-    def __init__(self, block: "Experts", lane: Lane, step: int, model: "Look"):
+    def __init__(self, block: "Experts", lane: Lane, step: int, model: "ModelStep"):
         self.history, self.lane, self.model = block.history, lane, model
-        self.place, self.step = lane.begin + step, step
-        self.before = self.history.symbols[self.place - 1] if step else 0
-        self.keys = self.history.keys(self.place, step, model.top, model.second)
+        self.position, self.step = lane.begin + step, step
+        self.previous = self.history.symbols[self.position - 1] if step else 0
+        self.keys = self.history.keys(self.position, step, model.top, model.second)
         self.match, self.match_length = None, lane.match_length
         if lane.match is not None:
             self.match = self.history.symbols[lane.match]  # a symbol
-        self.run, self.questions = lane.run, []
+        self.run = lane.run
 
         self.find_experts()
         self.weigh(block.gate)
         self.mixed = {symbol: self.mix(symbol) for symbol in self.candidates}
-        self.guesses = sorted(self.candidates, key=lambda symbol: (-self.mixed[symbol], symbol))[:GUESSES]
-        self.others = [symbol for symbol in self.candidates if symbol not in self.guesses]
-        self.mixed_left, self.model_left = 1.0, 1.0  # M and G of 10.5
+        self.ranked = sorted(self.candidates, key=lambda symbol: (-self.mixed[symbol], symbol))[:RANKED]
+        self.others = [symbol for symbol in self.candidates if symbol not in self.ranked]
+        self.mixed_left, self.model_left = 1.0, 1.0
 
     def find_experts(self) -> None:
         history, self.newest = self.history, None
         self.orders = []
         for order, (length, _) in enumerate(ORDERS):
-            followers = history.followers(order, self.place) if self.step >= length else []
+            followers = history.followers(order, self.position) if self.step >= length else []
             if not followers:
                 break
             self.newest = followers[0]
@@ -868,7 +869,7 @@ class Prediction:
         self.candidates = list(dict.fromkeys(found if self.match is None else found + [self.match]))
         for expert in self.counting:  # of equal ones the first
             expert.best = max(self.candidates, key=expert.counts.__getitem__)
-        self.last_best = self.orders[-1].best if self.orders else None  # the best of order K - 1
+        self.longest_best = self.orders[-1].best if self.orders else None
 
         self.experts, self.recent, n = list(self.counting), None, len(history.recent)
         if n > RECENT_MIN:
@@ -885,25 +886,25 @@ class Prediction:
         for expert in self.experts:
             expert.cells = gate.cells(self, expert)
         odds = exp_of([clamp(sum_of(cell.value for cell in expert.cells), -20.0, 20.0) for expert in self.experts])
-        self.model_weight = 1.0 / functools.reduce(operator.add, odds, 1.0)
+        self.gate_model_weight = 1.0 / functools.reduce(operator.add, odds, 1.0)
         for expert, odd in zip(self.experts, odds):
-            expert.weight = odd * self.model_weight
+            expert.weight = odd * self.gate_model_weight
 
     def probability(self, symbol: int) -> float:
-        """m of 10.3."""
+        """model[y] of 10.3."""
         return int(self.model.sizes[symbol]) / self.model.total
 
     def mix(self, symbol: int) -> float:
-        """`mixed` of any symbol."""
+        """mixed[y] of any symbol."""
         parts = (expert.part(symbol) for expert in self.experts)
-        return functools.reduce(operator.add, parts, self.model_weight * self.probability(symbol))
+        return functools.reduce(operator.add, parts, self.gate_model_weight * self.probability(symbol))
 
     def matches(self, symbol: int | None) -> int:
         """0 without a match, 1 where a symbol is the match's, else 2."""
         return 0 if self.match is None else 1 if symbol == self.match else 2
 
-    def leave_out(self, symbol: int) -> None:
-        """A wrong guess."""
+    def exclude(self, symbol: int) -> None:
+        """A ranked candidate that was wrong."""
         self.mixed_left = max(self.mixed_left - self.mixed[symbol], 1e-9)
         self.model_left = max(self.model_left - self.probability(symbol), 1e-9)
         for expert in self.counting:
@@ -911,7 +912,7 @@ class Prediction:
 
 
 class Gate:
-    """10.4: five tables of what each expert's odds are made of."""
+    """10.4: the five tables of what each expert's odds are made of."""
 
     def __init__(self):
         self.tables = [defaultdict(lambda first=first: Learnt(first)) for first in (-0.7, 0.0, 0.0, 0.0, 0.0)]
@@ -919,164 +920,170 @@ class Gate:
     def cells(self, prediction: Prediction, expert: Expert) -> list[Learnt]:
         number, best, lane = expert.number, expert.best, prediction.lane
         keys = [(number, expert.known, prediction.confidence, best == prediction.model.top),
-                (number, len(prediction.orders), prediction.matches(best), best == prediction.last_best),
+                (number, len(prediction.orders), prediction.matches(best), best == prediction.longest_best),
                 (number, lane.runs[number], lane.results),
-                (number, prediction.before % 8192),
+                (number, prediction.previous % 8192),
                 (number, 8191 if best is None else best % 8192)]
         return [table[key] for table, key in zip(self.tables, keys)]
 
     @staticmethod
     def learn(expert: Expert, credit: float) -> None:
-        e = credit - expert.weight
+        error = credit - expert.weight
         first, *others = expert.cells
-        first.value += max(10.0 / (first.count + 10.0), 0.1) * e
+        first.value += max(10.0 / (first.count + 10.0), 0.1) * error
         first.count += 1
         for cell, rate in zip(others, GATE_RATES):
-            cell.value += rate * e
+            cell.value += rate * error
 
 
-class Questioner:
-    """10.5: the tables that make an answer's probability."""
+class LogisticMixer:
+    """10.5: the tables that make a decision's probability."""
 
     def __init__(self):
         self.weights = [defaultdict(lambda first=first: [first] + [0.0] * (INPUTS - 1)) for first in (1.0, 0, 0, 0, 0)]
         self.hits = {True: defaultdict(lambda: Learnt(0.8, 2)), False: defaultdict(lambda: Learnt(0.1, 2))}
-        self.pairs = defaultdict(lambda: Learnt(0.0))
+        self.bigram_corrections = defaultdict(lambda: Learnt(0.0))
 
-    def guess(self, prediction: Prediction, k: int) -> Question:
-        symbol, hit = prediction.guesses[k], None
+    def ranked(self, prediction: Prediction, rank: int) -> Decision:
+        symbol, hit = prediction.ranked[rank], None
         if prediction.match is not None:
-            hit = self.hits[symbol == prediction.match][min(prediction.match_length, 31), k]
-        pair = (prediction.before + 1) * 0x9E3779B97F4A7C15 + (symbol + 1) * (0xC2B2AE3D27D4EB4F * 3)
-        pair = self.pairs[pair % 2**64 >> 48]
+            hit = self.hits[symbol == prediction.match][min(prediction.match_length, 31), rank]
+        bigram = (prediction.previous + 1) * 0x9E3779B97F4A7C15 + (symbol + 1) * (0xC2B2AE3D27D4EB4F * 3)
+        correction = self.bigram_corrections[bigram % 2**64 >> 48]
         mixed, model = prediction.mixed[symbol], prediction.probability(symbol)
         counted = {expert.number: 0.5 * stretch((expert.counts[symbol] + 0.02) / (expert.left + 0.4))
                    for expert in prediction.counting if expert.left > 0}
         inputs = self.inputs(prediction, mixed, model, counted)
-        inputs[8], inputs[11] = 0.5 * stretch(hit.value) if hit else 0.0, 2.0 * pair.value
+        inputs[8], inputs[11] = 0.5 * stretch(hit.value) if hit else 0.0, 2.0 * correction.value
 
         last = max((expert.number + 1 for expert in prediction.orders if expert.counts[symbol]), default=0)
         newest = None
         if prediction.orders:
             count, left = prediction.orders[-1].counts[symbol], prediction.orders[-1].left
-            newest = symbol == prediction.newest, guess_count_class(count), min(left - count, 2)
-        rows = self.rows(prediction, k, prediction.matches(symbol), last, min(prediction.run, 7), symbol, newest)
-        return Question(mixed, model, inputs, rows, hit, pair, self.probability(rows, inputs))
+            newest = symbol == prediction.newest, ranked_count_class(count), min(left - count, 2)
+        rows = self.rows(prediction, rank, prediction.matches(symbol), last, min(prediction.run, 7), symbol, newest)
+        return Decision(mixed, model, inputs, rows, hit, correction, self.probability(rows, inputs))
 
-    def others(self, prediction: Prediction) -> Question:
-        k, count = GUESSES, min(len(prediction.others), 15)
+    def others(self, prediction: Prediction) -> Decision:
+        decision, count = RANKED, min(len(prediction.others), 15)
         mixed = sum_of(prediction.mixed[symbol] for symbol in prediction.others)
         model = sum_of(prediction.probability(symbol) for symbol in prediction.others)
         counted = {expert.number: 0.5 * (table_log(expert.left + 0.1) - table_log(expert.total - expert.left + 0.4))
                    for expert in prediction.counting}
         inputs = self.inputs(prediction, mixed, model, counted)
-        guessed = prediction.match if prediction.match in prediction.guesses else None
+        ranked_match = prediction.match if prediction.match in prediction.ranked else None
         last = max((expert.number + 1 for expert in prediction.orders if expert.left > 0), default=0)
-        rows = self.rows(prediction, k, prediction.matches(guessed), last, min(count // 2, 7), prediction.before, count)
-        return Question(mixed, model, inputs, rows, None, None, self.probability(rows, inputs))
+        rows = self.rows(prediction, decision, prediction.matches(ranked_match), last, min(count // 2, 7),
+                         prediction.previous, count)
+        return Decision(mixed, model, inputs, rows, None, None, self.probability(rows, inputs))
 
     @staticmethod
     def inputs(prediction: Prediction, mixed: float, model: float, counted: dict[int, float]) -> list[float]:
-        """All but those of the match and the pair; `counted` are those of experts 0 to 6."""
+        """All but those of the match and the bigram; `counted` are those of experts 0 to 6."""
         left = [stretch(mixed / prediction.mixed_left), stretch(model / prediction.model_left), 0.3]
-        x3_to_x10 = [counted.get(number, 0.0) for number in (0, 1, 2, 3, 4, None, *KEYED)]
-        return left + x3_to_x10 + [0.0]
+        inputs_3_to_10 = [counted.get(number, 0.0) for number in (0, 1, 2, 3, 4, None, *KEYED)]
+        return left + inputs_3_to_10 + [0.0]
 
-    def rows(self, prediction: Prediction, k: int, j: int, z: int, u: int, symbol: int, v) -> list[list[float]]:
-        orders = len(prediction.orders)
-        keys = (k, orders, j, z), (k, prediction.confidence, u), (k, symbol % 8192), (k, orders, v), ()
+    def rows(self, prediction: Prediction, decision: int, match_state: int, longest: int, run: int, symbol: int,
+             evidence) -> list[list[float]]:
+        order_count = len(prediction.orders)
+        keys = ((decision, order_count, match_state, longest), (decision, prediction.confidence, run),
+                (decision, symbol % 8192), (decision, order_count, evidence), ())
         return [table[key] for table, key in zip(self.weights, keys)]
 
     @staticmethod
     def probability(rows: list[list[float]], inputs: list[float]) -> float:
         total = 0.0
-        for t0, t1, t2, t3, t4, x in zip(*rows, inputs):
-            total += ((((t0 + t1) + t2) + t3) + t4) * x
+        for w0, w1, w2, w3, w4, x in zip(*rows, inputs):
+            total += ((((w0 + w1) + w2) + w3) + w4) * x
         return squash(total)
 
     @staticmethod
-    def learn(question: Question, yes: bool) -> None:
-        e = float(yes) - question.p
-        for row, rate in zip(question.rows, QUESTION_RATES):
-            step = rate * e
-            row[:] = [weight + step * x for weight, x in zip(row, question.inputs)]
-        if question.hit:
-            question.hit.learn(float(yes), 0.005)
-        if question.pair:
-            question.pair.learn(e * 4.0, 0.02, 1.5)
+    def learn(decision: Decision, bit: int) -> None:
+        error = bit - decision.probability
+        for row, rate in zip(decision.rows, MIXER_RATES):
+            step = rate * error
+            row[:] = [weight + step * x for weight, x in zip(row, decision.inputs)]
+        if decision.match_hit:
+            decision.match_hit.learn(bit, 0.005)
+        if decision.bigram_correction:
+            decision.bigram_correction.learn(error * 4.0, 0.02, 1.5)
 
 
 class Experts:
     """What the lanes of a block learn from their text, together."""
 
     def __init__(self, symbols: list[int], symbol_kinds: int, samplers: "Samplers"):
-        self.history, self.gate, self.questioner = History(symbols, symbol_kinds), Gate(), Questioner()
-        self.samplers, self.alone = samplers, Learnt(0.75, 2)
-        self.to_learn = []  # prediction, credits, answers, the symbol; one for each lane that has the step
+        self.history, self.gate, self.mixer = History(symbols, symbol_kinds), Gate(), LogisticMixer()
+        self.samplers, self.shared_model_weight = samplers, Learnt(0.75, 2)
+        self.to_learn = []  # prediction, credits, decisions, the symbol; one for each lane that has the step
 
     def decode(self, lane: Lane, step: int, logits: np.ndarray) -> int:
-        prediction = Prediction(self, lane, step, self.samplers.look(lane, step, logits))
-        symbol, answers = self.ask(prediction)
+        prediction = Prediction(self, lane, step, self.samplers.model_step(lane, step, logits))
+        symbol, decided = self.decide(prediction)
         mixed = prediction.mix(symbol)
         credits = [expert.part(symbol) / mixed for expert in prediction.experts]
-        self.to_learn.append((prediction, credits, answers, symbol))
+        self.to_learn.append((prediction, credits, decided, symbol))
         self.learn_runs(prediction, symbol)
         self.samplers.learn_symbol(lane, prediction.model, symbol)
         return symbol
 
-    def ask(self, prediction: Prediction) -> tuple[int, list]:
-        """The symbol, and each question that was asked with its answer."""
-        answers = []
+    def decide(self, prediction: Prediction) -> tuple[int, list]:
+        """The symbol, and each decision with its bit."""
+        decided = []
 
-        def is_right(question: Question) -> bool:
-            answers.append((question, self.answer(prediction, question)))
-            return answers[-1][1]
+        def bit_of(decision: Decision) -> int:
+            decided.append((decision, self.bit(prediction, decision)))
+            return decided[-1][1]
 
-        for k, symbol in enumerate(prediction.guesses):
-            if is_right(self.questioner.guess(prediction, k)):
-                return symbol, answers
-            prediction.leave_out(symbol)
+        for rank, symbol in enumerate(prediction.ranked):
+            if bit_of(self.mixer.ranked(prediction, rank)):
+                return symbol, decided
+            prediction.exclude(symbol)
         if prediction.others:
-            question = self.questioner.others(prediction)
-            if is_right(question):
-                return self.other(prediction, question), answers
-        return self.rest(prediction), answers
+            decision = self.mixer.others(prediction)
+            if bit_of(decision):
+                return self.other(prediction, decision), decided
+        return self.escape(prediction), decided
 
     @staticmethod
-    def answer(prediction: Prediction, question: Question) -> bool:
-        lane, p = prediction.lane, question.p
-        v, q = lane.alone, clamp(question.model / prediction.model_left, 1e-6, 1.0 - 1e-6)
-        size = math.floor((v * q + (1.0 - v) * p) * 2.0**32)
-        yes = lane.coder.symbol(np.array([size, 2**32 - size])) == 0
-        lane.alone = weighed(v, q, p) if yes else weighed(v, 1.0 - q, 1.0 - p)
-        return yes
+    def bit(prediction: Prediction, decision: Decision) -> int:
+        lane, probability = prediction.lane, decision.probability
+        weight, model = lane.model_weight, clamp(decision.model / prediction.model_left, 1e-6, 1.0 - 1e-6)
+        bit_probability = math.floor((weight * model + (1.0 - weight) * probability) * 2.0**32)
+        bit = 1 - lane.coder.symbol(np.array([bit_probability, 2**32 - bit_probability]))
+        lane.model_weight = (bayes_update(weight, model, probability) if bit
+                             else bayes_update(weight, 1.0 - model, 1.0 - probability))
+        return bit
 
     @staticmethod
-    def other(prediction: Prediction, question: Question) -> int:
+    def other(prediction: Prediction, decision: Decision) -> int:
         """10.6: which of the other candidates."""
-        lane, v = prediction.lane, prediction.lane.alone
-        pairs = [(prediction.probability(symbol) / question.model, prediction.mixed[symbol] / question.mixed)
-                 for symbol in prediction.others]
-        sizes = [1 + math.floor((v * x + (1.0 - v) * y) * 2.0**30) for x, y in pairs]
+        lane, weight = prediction.lane, prediction.lane.model_weight
+        both = [(prediction.probability(symbol) / decision.model, prediction.mixed[symbol] / decision.mixed)
+                for symbol in prediction.others]
+        sizes = [1 + math.floor((weight * model + (1.0 - weight) * mixed) * 2.0**30) for model, mixed in both]
         found = lane.coder.symbol(np.array(sizes, np.int64))
-        lane.alone = weighed(v, *pairs[found])
+        lane.model_weight = bayes_update(weight, *both[found])
         return prediction.others[found]
 
     @staticmethod
-    def rest(prediction: Prediction) -> int:
+    def escape(prediction: Prediction) -> int:
         """10.6: which of the symbols that are no candidates."""
-        lane, v, recent = prediction.lane, prediction.lane.alone, prediction.recent
+        lane, weight, recent = prediction.lane, prediction.lane.model_weight, prediction.recent
         symbols = np.delete(np.arange(len(prediction.model.sizes)), prediction.candidates)
-        expect(len(symbols) > 0, lane.offset, "code stream", "no to every symbol", "a symbol")
+        expect(len(symbols) > 0, lane.offset, "code stream", "a choice among no symbols", "a symbol")
         sizes, counts = prediction.model.sizes[symbols], prediction.history.recent_counts[symbols]
-        h, r, u = max(int(sizes.sum()), 1), int(counts.sum()), 0.0
+        escape_model, escape_counts, escape_unit = max(int(sizes.sum()), 1), int(counts.sum()), 0.0
         if recent:
-            u = min((recent.weight / prediction.model_weight) * prediction.model.total, 3.0 * 2**30 - 1.0) / recent.total
-        x = (1.0 - v) * h
-        mixed = sizes + counts * math.floor(u * (x / (v * (h + r * u) + x)))
+            odds = recent.weight / prediction.gate_model_weight
+            escape_unit = min(odds * prediction.model.total, 3.0 * 2**30 - 1.0) / recent.total
+        escape_total = escape_model + escape_counts * escape_unit
+        experts = (1.0 - weight) * escape_model
+        mixed = sizes + counts * math.floor(escape_unit * (experts / (weight * escape_total + experts)))
         found = lane.coder.symbol(mixed)
         size, count = int(sizes[found]), int(counts[found])
-        lane.alone = weighed(v, size / h, (size + count * u) / (h + r * u))
+        lane.model_weight = bayes_update(weight, size / escape_model, (size + count * escape_unit) / escape_total)
         return int(symbols[found])
 
     @staticmethod
@@ -1089,21 +1096,21 @@ class Experts:
         if not prediction.orders:
             lane.run //= 2
         else:
-            lane.run = min(lane.run + 1, 15) if prediction.last_best == symbol else lane.run // 4
-        result = prediction.guesses.index(symbol) if symbol in prediction.guesses else 3
+            lane.run = min(lane.run + 1, 15) if prediction.longest_best == symbol else lane.run // 4
+        result = prediction.ranked.index(symbol) if symbol in prediction.ranked else 3
         lane.results = (lane.results * 4 + result) % 16
 
     def learn(self, step: int) -> None:
         """10.2, from step 2 on."""
         lanes = [prediction.lane for prediction, *_ in self.to_learn]
         self.samplers.learn_step(lanes)
-        self.learn_alone(lanes)
-        for prediction, credits, answers, _ in self.to_learn:
+        self.learn_model_weight(lanes)
+        for prediction, credits, decided, _ in self.to_learn:
             for expert, credit in zip(prediction.experts, credits):
                 Gate.learn(expert, credit)
-            for question, yes in answers:
-                Questioner.learn(question, yes)
-            self.history.add(prediction.place, step, prediction.keys)
+            for decision, bit in decided:
+                LogisticMixer.learn(decision, bit)
+            self.history.add(prediction.position, step, prediction.keys)
         going_on = [lane for lane in lanes if step + 1 < lane.count]
         for lane in going_on:
             self.next_match(lane, step)
@@ -1112,20 +1119,20 @@ class Experts:
                 self.history.add_match(lane.begin + step + 1)
         self.to_learn = []
 
-    def learn_alone(self, lanes: list[Lane]) -> None:
+    def learn_model_weight(self, lanes: list[Lane]) -> None:
         """10.8."""
-        self.alone.learn(sum_of(lane.alone for lane in lanes) / len(lanes), 0.01)
-        self.alone.value = clamp(self.alone.value, 1e-4, 1.0 - 1e-4)
+        self.shared_model_weight.learn(sum_of(lane.model_weight for lane in lanes) / len(lanes), 0.01)
+        self.shared_model_weight.value = clamp(self.shared_model_weight.value, 1e-4, 1.0 - 1e-4)
         for lane in lanes:
-            lane.alone = (1.0 - 0.02) * lane.alone + 0.02 * self.alone.value
+            lane.model_weight = (1.0 - 0.02) * lane.model_weight + 0.02 * self.shared_model_weight.value
 
     def next_match(self, lane: Lane, step: int) -> None:
         """10.9."""
-        symbols, place = self.history.symbols, lane.begin + step
-        if lane.match is not None and symbols[lane.match] == symbols[place] and lane.match + 1 < len(symbols):
+        symbols, position = self.history.symbols, lane.begin + step
+        if lane.match is not None and symbols[lane.match] == symbols[position] and lane.match + 1 < len(symbols):
             lane.match, lane.match_length = lane.match + 1, lane.match_length + 1
         else:
-            lane.match = self.history.match(place + 1) if step + 1 >= MATCH_LENGTH else None
+            lane.match = self.history.match(position + 1) if step + 1 >= MATCH_LENGTH else None
             lane.match_length = MATCH_LENGTH
 
 
@@ -1151,7 +1158,7 @@ def single(x: float) -> float:
     return float(F(x))
 
 
-EXPERT_SAMPLERS = (
+CANDIDATE_SAMPLERS = (
     Sampler(),
     Sampler(top_p=single(0.95)),
     Sampler(top_k=40),
@@ -1163,9 +1170,9 @@ EXPERT_SAMPLERS = (
     Sampler(top_k=1),
 )
 KINDS = (0, 1, 2, 3), (4, 5, 6), (7,), (8,), (9,)
-TOP_P_REACH = 256  # ranks, of experts 0 to 8
+TOP_P_REACH = 256  # ranks, of samplers 0 to 8
 FILTERS = ("top_k", "top_p", "min_p", "typical_p"), ("top_k", "typical_p", "top_p", "min_p")  # by order
-ESCAPE_MISSES, ESCAPE_TRIALS = 0.1, 10.0
+ESCAPE_COUNT_START, TOTAL_COUNT_START = 0.1, 10.0
 
 
 def first_true(conditions: np.ndarray) -> int:
@@ -1257,7 +1264,7 @@ class Distribution:
         return (self.low <= self.weights) & (self.weights <= self.high)
 
     def probability(self, symbol: int, is_plain: bool) -> float:
-        """q. `is_plain`: of expert 0, which alone has escapes."""
+        """`is_plain`: of sampler 0, which alone has byte symbols."""
         if symbol >= len(self.weights):
             return 1.0 / self.total if is_plain else 0.0
         weight = int(self.weights[symbol])
@@ -1277,107 +1284,116 @@ def penalised(sampler: Sampler, lane: Lane, logits: np.ndarray) -> np.ndarray:
     return logits
 
 
-class Look(NamedTuple):
+class ModelStep(NamedTuple):
     """What section 10 knows of the model at a lane's step."""
 
-    sizes: np.ndarray  # f
-    total: int  # T
+    sizes: np.ndarray  # frequency
+    total: int  # base_total
     top: int
     second: int
-    experts: list[Distribution]  # none where the step is not looked at
+    samplers: list[Distribution]  # none where the step is not evaluated
 
 
 class Samplers:
-    """11.3 and 11.4: how a block's lanes believe that their text was drawn."""
+    """11.3 and 11.4: what a group's lanes may have been drawn with."""
 
     def __init__(self, stated: Sampler | None, lanes: list[Lane], token_kinds: int, symbol_kinds: int):
         self.stated, self.token_kinds = stated, token_kinds
-        self.escape_ones = np.ones(symbol_kinds - token_kinds, np.int64)
+        self.byte_symbol_ones = np.ones(symbol_kinds - token_kinds, np.int64)
         guessed = 1.0 if stated is None else 1.0 - 0.9
-        self.first = [guessed * 0.9] + [guessed * (1.0 - 0.9) / 8.0] * 8 + ([] if stated is None else [0.9])
-        self.count = len(self.first)
-        self.pooled, self.mean, self.together = list(self.first), list(self.first), 0.5  # g, m, b
-        self.misses, self.trials = [ESCAPE_MISSES] * self.count, [ESCAPE_TRIALS] * self.count
-        self.escapes = [ESCAPE_MISSES / ESCAPE_TRIALS] * self.count  # x
-        self.steps, self.saved, self.plain, self.is_awake = 0, 0.0, 0.0, True
-        self.learnt = []  # q and r; one for each lane of a step that is looked at
+        self.prior = [guessed * 0.9] + [guessed * (1.0 - 0.9) / 8.0] * 8 + ([] if stated is None else [0.9])
+        self.count = len(self.prior)
+        self.pooled_posterior, self.mean_posterior, self.shared_weight = list(self.prior), list(self.prior), 0.5
+        self.escape_counts, self.total_counts = [ESCAPE_COUNT_START] * self.count, [TOTAL_COUNT_START] * self.count
+        self.escapes = [ESCAPE_COUNT_START / TOTAL_COUNT_START] * self.count
+        self.evaluated_steps, self.saved, self.plain, self.is_active = 0, 0.0, 0.0, True
+        self.learnt = []  # probabilities and likelihoods; one for each lane of an evaluated step
         for lane in lanes:
-            lane.own = list(self.first)
+            lane.own_posterior = list(self.prior)
 
-    def look(self, lane: Lane, step: int, logits: np.ndarray) -> Look:
+    def model_step(self, lane: Lane, step: int, logits: np.ndarray) -> ModelStep:
         plain = weights_of(logits, F(1))
         ranks = ranks_of(plain)
         top, second = int(ranks[0]), int(ranks[min(1, len(ranks) - 1)])
-        experts = self.distributions(lane, logits, plain, ranks) if self.is_awake or step % 16 == 0 else []
-        sizes = np.concatenate([self.mixed(lane, experts) if experts else plain, self.escape_ones])
-        return Look(sizes, int(sizes.sum()), top, second, experts)
+        samplers = self.distributions(lane, logits, plain, ranks) if self.is_active or step % 16 == 0 else []
+        sizes = np.concatenate([self.mixed(lane, samplers) if samplers else plain, self.byte_symbol_ones])
+        return ModelStep(sizes, int(sizes.sum()), top, second, samplers)
 
     def distributions(self, lane: Lane, logits: np.ndarray, plain: np.ndarray, ranks: np.ndarray) -> list:
-        own = {t: weights_of(logits, scale_of(t)) for t in {sampler.temperature for sampler in EXPERT_SAMPLERS}}
-        experts = [Distribution(sampler, own[sampler.temperature], plain if sampler.order else own[sampler.temperature],
-                                ranks, TOP_P_REACH) for sampler in EXPERT_SAMPLERS]
-        experts[0].total += len(self.escape_ones)
-        return experts if self.stated is None else experts + [Distribution.stated(self.stated, lane, logits)]
+        own = {t: weights_of(logits, scale_of(t)) for t in {sampler.temperature for sampler in CANDIDATE_SAMPLERS}}
+        samplers = []
+        for sampler in CANDIDATE_SAMPLERS:
+            weights = own[sampler.temperature]
+            samplers.append(Distribution(sampler, weights, plain if sampler.order else weights, ranks, TOP_P_REACH))
+        samplers[0].total += len(self.byte_symbol_ones)
+        return samplers if self.stated is None else samplers + [Distribution.stated(self.stated, lane, logits)]
 
     def shares(self, lane: Lane) -> list[float]:
-        """w."""
-        return [lane.together * g + (1.0 - lane.together) * o for g, o in zip(self.pooled, lane.own)]
+        """share[s]."""
+        return [lane.shared_weight * g + (1.0 - lane.shared_weight) * o
+                for g, o in zip(self.pooled_posterior, lane.own_posterior)]
 
-    def mixed(self, lane: Lane, experts: list[Distribution]) -> np.ndarray:
-        """f of the tokens."""
-        w, x = self.shares(lane), self.escapes
-        gain = [w[e] * (1.0 - x[e]) for e in range(self.count)]
-        gain[0] = functools.reduce(operator.add, (w[e] * x[e] for e in range(1, self.count)), w[0])
-        h = [F(g / expert.total * 2.0**30) for g, expert in zip(gain, experts)]
-        total = np.zeros(len(experts[0].weights), F)
+    def mixed(self, lane: Lane, samplers: list[Distribution]) -> np.ndarray:
+        """The frequencies of the tokens."""
+        share, escape = self.shares(lane), self.escapes
+        gain = [share[s] * (1.0 - escape[s]) for s in range(self.count)]
+        gain[0] = functools.reduce(operator.add, (share[s] * escape[s] for s in range(1, self.count)), share[0])
+        factor = [F(each / sampler.total * 2.0**30) for each, sampler in zip(gain, samplers)]
+        total = np.zeros(len(samplers[0].weights), F)
         for kind in KINDS:
-            parts = [np.where(experts[e].kept(), h[e], F(0)) for e in kind if e < self.count]
+            parts = [np.where(samplers[s].kept(), factor[s], F(0)) for s in kind if s < self.count]
             if parts:
-                total = total + experts[kind[0]].weights.astype(F) * add_up(np.array(parts))
+                total = total + samplers[kind[0]].weights.astype(F) * add_up(np.array(parts))
         return np.maximum(np.trunc(total).astype(np.int64), 1)
 
-    def learn_symbol(self, lane: Lane, look: Look, symbol: int) -> None:
+    def learn_symbol(self, lane: Lane, model_step: ModelStep, symbol: int) -> None:
         if symbol < self.token_kinds:
             lane.tokens.append(symbol)
-        if not look.experts:
+        if not model_step.samplers:
             return
-        q = [expert.probability(symbol, e == 0) for e, expert in enumerate(look.experts)]
-        r = [(1.0 - x) * each + x * q[0] for x, each in zip(self.escapes, q)]
-        r[0] = q[0]
-        self.learnt.append((q, r))
+        probabilities = [sampler.probability(symbol, s == 0) for s, sampler in enumerate(model_step.samplers)]
+        plain = probabilities[0]
+        likelihoods = [(1.0 - escape) * each + escape * plain for escape, each in zip(self.escapes, probabilities)]
+        likelihoods[0] = plain
+        self.learnt.append((probabilities, likelihoods))
 
     def learn_step(self, lanes: list[Lane]) -> None:
         if not self.learnt:
             return
-        self.steps += 1
-        n, saved, plain, means = len(lanes), 0.0, 0.0, [0.0] * self.count
+        self.evaluated_steps += 1
+        lane_count, saved, plain, own_sums = len(lanes), 0.0, 0.0, [0.0] * self.count
         shares = [self.shares(lane) for lane in lanes]
-        fits = [(sum_of(g * each for g, each in zip(self.pooled, r)), sum_of(o * each for o, each in zip(lane.own, r)))
-                for lane, (_, r) in zip(lanes, self.learnt)]
-        for lane, w, (q, r), (pooled, alone) in zip(lanes, shares, self.learnt, fits):
-            z = lane.together * pooled + (1.0 - lane.together) * alone
-            saved, plain = saved + (table_log(z) - table_log(q[0])), plain - table_log(q[0])
-            for e in range(self.count):
-                self.trials[e] += w[e] * r[e] / z
-                if e > 0 and q[e] == 0:
-                    self.misses[e] += w[e] * r[e] / z
-            lane.together = lane.together * pooled / z
-            self.together = self.together * pooled / (self.together * pooled + (1.0 - self.together) * alone)
-            lane.own = [o * each / alone for o, each in zip(lane.own, r)]
-            self.pooled = [g * each for g, each in zip(self.pooled, r)]
-            total = sum_of(self.pooled)
-            self.pooled = [each / total for each in self.pooled]
-            means = [mean + o for mean, o in zip(means, lane.own)]
-        self.escapes = [min(c / trials, 0.3) for c, trials in zip(self.misses, self.trials)]
-        self.pooled = [(1.0 - 0.001) * g + 0.001 * first for g, first in zip(self.pooled, self.first)]
-        rate, drift = max(1.0 / (self.steps + 1), 0.01), max(1.0 / (self.steps + 1), 0.02)
-        self.mean = [max(m + rate * (mean / n - m), 1e-5) for m, mean in zip(self.mean, means)]
-        self.together = (1.0 - 0.01) * self.together + 0.01 * 0.5
+        fits = [(sum_of(g * each for g, each in zip(self.pooled_posterior, likelihoods)),
+                 sum_of(o * each for o, each in zip(lane.own_posterior, likelihoods)))
+                for lane, (_, likelihoods) in zip(lanes, self.learnt)]
+        for lane, share, (probabilities, likelihoods), (pooled, own) in zip(lanes, shares, self.learnt, fits):
+            likelihood = lane.shared_weight * pooled + (1.0 - lane.shared_weight) * own
+            saved += table_log(likelihood) - table_log(probabilities[0])
+            plain -= table_log(probabilities[0])
+            for s in range(self.count):
+                self.total_counts[s] += share[s] * likelihoods[s] / likelihood
+                if s > 0 and probabilities[s] == 0:
+                    self.escape_counts[s] += share[s] * likelihoods[s] / likelihood
+            lane.shared_weight = lane.shared_weight * pooled / likelihood
+            self.shared_weight = bayes_update(self.shared_weight, pooled, own)
+            lane.own_posterior = [o * each / own for o, each in zip(lane.own_posterior, likelihoods)]
+            products = [g * each for g, each in zip(self.pooled_posterior, likelihoods)]
+            total = sum_of(products)
+            self.pooled_posterior = [each / total for each in products]
+            own_sums = [each + o for each, o in zip(own_sums, lane.own_posterior)]
+        self.escapes = [min(escaped / total, 0.3) for escaped, total in zip(self.escape_counts, self.total_counts)]
+        self.pooled_posterior = [(1.0 - 0.001) * g + 0.001 * prior
+                                 for g, prior in zip(self.pooled_posterior, self.prior)]
+        rate, fixed_share = (max(1.0 / (self.evaluated_steps + 1), least) for least in (0.01, 0.02))
+        self.mean_posterior = [max(m + rate * (each / lane_count - m), 1e-5)
+                               for m, each in zip(self.mean_posterior, own_sums)]
+        self.shared_weight = (1.0 - 0.01) * self.shared_weight + 0.01 * 0.5
         for lane in lanes:
-            lane.own = [(1.0 - drift) * o + drift * m for o, m in zip(lane.own, self.mean)]
-            lane.together = (1.0 - drift) * lane.together + drift * self.together
-        self.saved, self.plain = 0.98 * self.saved + saved / n, 0.98 * self.plain + plain / n
-        self.is_awake = self.stated is not None or self.steps < 32 or self.saved >= 0.004 * self.plain
+            lane.own_posterior = [(1.0 - fixed_share) * o + fixed_share * m
+                                  for o, m in zip(lane.own_posterior, self.mean_posterior)]
+            lane.shared_weight = (1.0 - fixed_share) * lane.shared_weight + fixed_share * self.shared_weight
+        self.saved, self.plain = 0.98 * self.saved + saved / lane_count, 0.98 * self.plain + plain / lane_count
+        self.is_active = self.stated is not None or self.evaluated_steps < 32 or self.saved >= 0.004 * self.plain
         self.learnt = []
 
 

@@ -343,7 +343,7 @@ TEST(BytePairEncodingLoad, RefusesMergesThatMakeNoSense) {
   };
   expect_refused(with({"a b", "ab"}), R"(merges": found no space in merge 1, expected two parts with a space between)");
   expect_refused(with({""}), R"(merges": found no space in merge 0, expected two parts with a space between)");
-  expect_refused(with({std::string(2 * limits::kRecordPartBytesMax, 'a') + " "}),
+  expect_refused(with({std::string(2 * limits::kPieceBytesMax, 'a') + " "}),
                  R"(merges": found 8193 bytes in merge 0, expected at most 8192)");
   expect_refused(with(std::vector<std::string>(limits::kMergesMax + 1, "a b")),
                  R"(merges": found 2097153 merges, expected at most 2097152)");

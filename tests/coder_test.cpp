@@ -390,7 +390,7 @@ std::vector<float> random_logits(Random& random, std::uint32_t count, float devi
 }
 
 constexpr std::uint32_t kVocabularies[] = {1, 2, 31, 255, 256, 257, 511, 512, 513, 1000, 2048};
-constexpr std::uint32_t kEscapeCounts[] = {0, 1, 3, 256};
+constexpr std::uint32_t kByteSymbolCounts[] = {0, 1, 3, 256};
 
 // No symbol is impossible, and both directions agree.
 void expect_inverse(const Frequencies& frequencies, std::uint32_t symbol_count) {
@@ -405,11 +405,11 @@ void expect_inverse(const Frequencies& frequencies, std::uint32_t symbol_count) 
 TEST_P(FrequenciesOfEverySet, IntervalsAndSymbolsAreInverseForEverySymbol) {
   Random random(10);
   for (const std::uint32_t vocabulary : kVocabularies) {
-    for (const std::uint32_t escapes : kEscapeCounts) {
-      Frequencies frequencies(*GetParam(), vocabulary, vocabulary + escapes);
+    for (const std::uint32_t byte_symbols : kByteSymbolCounts) {
+      Frequencies frequencies(*GetParam(), vocabulary, vocabulary + byte_symbols);
       for (const float deviation : {0.0f, 1.0f, 5.0f, 1000.0f}) {
         ASSERT_TRUE(frequencies.set_softmax(random_logits(random, vocabulary, deviation).data()).ok());
-        expect_inverse(frequencies, vocabulary + escapes);
+        expect_inverse(frequencies, vocabulary + byte_symbols);
       }
     }
   }
@@ -429,12 +429,12 @@ TEST_P(FrequenciesOfEverySet, AreTheSoftmaxInUnitsOfTheMostLikely) {
   }
 }
 
-TEST_P(FrequenciesOfEverySet, EscapesHaveTheFrequencyOneWhateverTheLogits) {
+TEST_P(FrequenciesOfEverySet, ByteSymbolsHaveTheFrequencyOneWhateverTheLogits) {
   Random random(12);
   Frequencies frequencies(*GetParam(), 100, 140);
   for (int round = 0; round < 20; ++round) {
     ASSERT_TRUE(frequencies.set_softmax(random_logits(random, 100, 3).data()).ok());
-    for (std::uint32_t escape = 100; escape < 140; ++escape) EXPECT_EQ(frequencies[escape], 1u);
+    for (std::uint32_t symbol = 100; symbol < 140; ++symbol) EXPECT_EQ(frequencies[symbol], 1u);
     std::uint64_t sum = 0;
     for (std::uint32_t symbol = 0; symbol < 100; ++symbol) sum += frequencies[symbol];
     EXPECT_EQ(frequencies.total(), sum + 40);

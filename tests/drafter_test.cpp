@@ -53,7 +53,7 @@ TEST(Drafter, DraftsNothingWhereNothingRepeats) {
 
 TEST(Drafter, DraftsWhatFollowedTheSameSymbols) {
   EXPECT_EQ(draft_after({1, 2, 3, 4, 5, 6, 1, 2}, 8), (Text{3, 4}));
-  EXPECT_EQ(draft_after({1, 2, 3, 9, 1, 2, 4, 8, 1, 2}, 8), (Text{4, 8})) << "the newest place";
+  EXPECT_EQ(draft_after({1, 2, 3, 9, 1, 2, 4, 8, 1, 2}, 8), (Text{4, 8})) << "the newest position";
   EXPECT_EQ(draft_after({1, 2, 3, 4, 5, 9, 3, 4, 6, 1, 2, 3, 7, 1, 2, 3, 4}, 8).front(), 5) << "the longer context";
 }
 

@@ -24,14 +24,14 @@ constexpr std::uint32_t kSecond = 4;
 class Feed {
  public:
   explicit Feed(const std::vector<std::uint64_t>& sizes)
-      : history_(sizes), sizes_(sizes), steps_(sizes.size()), matches_(sizes.size(), History::kNowhere) {}
+      : history_(sizes), sizes_(sizes), steps_(sizes.size()), matches_(sizes.size(), History::kNoPosition) {}
 
   void add(std::size_t lane, std::uint32_t symbol) {
     const History::Buckets buckets = history_.buckets_of(lane, steps_[lane]);
-    const std::uint32_t place = next(lane);
+    const std::uint32_t position = next(lane);
     history_.set(lane, steps_[lane], symbol);
-    history_.enter(buckets, history_.model_keys_of(lane, steps_[lane], kTop, kSecond), place);
-    entered_.push_back({place, static_cast<std::uint32_t>(steps_[lane]), buckets});
+    history_.enter(buckets, history_.model_keys_of(lane, steps_[lane], kTop, kSecond), position);
+    entered_.push_back({position, static_cast<std::uint32_t>(steps_[lane]), buckets});
     if (++steps_[lane] == sizes_[lane]) return;
     const std::uint32_t bucket = this->buckets(lane)[kOrders];
     matches_[lane] = history_.find_match(bucket, next(lane));
@@ -42,30 +42,31 @@ class Feed {
   }
 
   [[nodiscard]] std::uint64_t step(std::size_t lane) const { return steps_[lane]; }
-  [[nodiscard]] std::uint32_t next(std::size_t lane) const { return history_.place_of(lane, steps_[lane]); }
+  [[nodiscard]] std::uint32_t next(std::size_t lane) const { return history_.position_of(lane, steps_[lane]); }
   [[nodiscard]] History::Buckets buckets(std::size_t lane) const { return history_.buckets_of(lane, steps_[lane]); }
   [[nodiscard]] Symbols found(std::size_t lane, std::size_t order) const {
     Symbols symbols;
-    History::Places places;
-    history_.find(buckets(lane), history_.model_keys_of(lane, steps_[lane], kTop, kSecond), places);
-    history_.for_each_place(order, places, next(lane), [&](std::uint32_t symbol) { symbols.push_back(symbol); });
+    History::Occurrences occurrences;
+    history_.find(buckets(lane), history_.model_keys_of(lane, steps_[lane], kTop, kSecond), occurrences);
+    history_.for_each_occurrence(order, occurrences, next(lane),
+                                 [&](std::uint32_t symbol) { symbols.push_back(symbol); });
     return symbols;
   }
-  // As found before the lane's next place was entered itself.
+  // As found before the lane's next position was entered itself.
   [[nodiscard]] std::uint32_t match(std::size_t lane) const { return matches_[lane]; }
   [[nodiscard]] const History& history() const { return history_; }
 
-  // The same by a search through all that was entered; counts the places that share a bucket and no context.
+  // The same by a search through all that was entered; counts the positions that share a bucket and no context.
   [[nodiscard]] Symbols searched(std::size_t lane, std::size_t order, std::size_t& collisions) const {
     Symbols symbols;
     const std::uint32_t bucket = buckets(lane)[order];
     const std::uint32_t length = History::kOrders[order];
     std::uint32_t looked_at = 0;
-    for (auto at = entered_.rbegin(); at != entered_.rend() && looked_at < History::kPlacesMax[order]; ++at) {
-      if (bucket == History::kNowhere || at->buckets[order] != bucket) continue;
+    for (auto at = entered_.rbegin(); at != entered_.rend() && looked_at < History::kDepths[order]; ++at) {
+      if (bucket == History::kNoPosition || at->buckets[order] != bucket) continue;
       ++looked_at;
-      if (at->step >= length && same(at->place, next(lane), length)) {
-        symbols.push_back(history_.symbol_at(at->place));
+      if (at->step >= length && same(at->position, next(lane), length)) {
+        symbols.push_back(history_.symbol_at(at->position));
       } else {
         ++collisions;
       }
@@ -75,7 +76,7 @@ class Feed {
 
  private:
   struct Entered {
-    std::uint32_t place;
+    std::uint32_t position;
     std::uint32_t step;
     History::Buckets buckets;
   };
@@ -123,7 +124,7 @@ TEST(History, NoMoreThanTheNewestPlacesAreLookedAt) {
   }
   feed.add(0, {1, 2, 3, 4, 5, 6, 7, 8});
   for (std::size_t order = 0; order < kOrders; ++order) {
-    const Symbols newest(followers.begin(), followers.begin() + History::kPlacesMax[order]);
+    const Symbols newest(followers.begin(), followers.begin() + History::kDepths[order]);
     EXPECT_EQ(feed.found(0, order), newest) << order;
   }
 }
@@ -156,11 +157,11 @@ TEST(History, ContextsDoNotReachOverTheStartOfAStrip) {
     const History::Buckets buckets = feed.buckets(1);
     for (std::size_t order = 0; order < kOrders; ++order) {
       const bool is_long_enough = History::kOrders[order] <= step;
-      EXPECT_EQ(buckets[order] != History::kNowhere, is_long_enough) << step << ", order " << order;
-      EXPECT_EQ(feed.found(1, order).size(), is_long_enough ? History::kPlacesMax[order] : 0) << step;
+      EXPECT_EQ(buckets[order] != History::kNoPosition, is_long_enough) << step << ", order " << order;
+      EXPECT_EQ(feed.found(1, order).size(), is_long_enough ? History::kDepths[order] : 0) << step;
     }
-    EXPECT_EQ(buckets[kOrders] != History::kNowhere, step >= History::kMatchMin) << step;
-    EXPECT_EQ(feed.match(1) != History::kNowhere, step >= History::kMatchMin) << step;
+    EXPECT_EQ(buckets[kOrders] != History::kNoPosition, step >= History::kMatchMin) << step;
+    EXPECT_EQ(feed.match(1) != History::kNoPosition, step >= History::kMatchMin) << step;
     feed.add(1, 1);
   }
 }
@@ -172,32 +173,32 @@ TEST(History, AMatchIsTheNewestPlaceThatEnoughSymbolsPrecede) {
   feed.add(0, enough);
   feed.add(0, Symbols{1});
   feed.add(1, Symbols(enough.begin() + 1, enough.end()));
-  EXPECT_EQ(feed.match(1), History::kNowhere) << "one symbol short";
+  EXPECT_EQ(feed.match(1), History::kNoPosition) << "one symbol short";
   feed.add(1, Symbols{2, 2});
   feed.add(1, Symbols(enough.begin(), enough.end() - 1));
-  EXPECT_EQ(feed.match(1), History::kNowhere) << "one symbol short";
+  EXPECT_EQ(feed.match(1), History::kNoPosition) << "one symbol short";
   feed.add(1, Symbols{3});
-  EXPECT_EQ(feed.match(1), History::kNowhere) << "one symbol short, and another";
+  EXPECT_EQ(feed.match(1), History::kNoPosition) << "one symbol short, and another";
   feed.add(0, Symbols(enough.begin(), enough.end() - 1));
-  EXPECT_EQ(feed.match(0), History::kNowhere);
+  EXPECT_EQ(feed.match(0), History::kNoPosition);
   feed.add(1, enough);
   EXPECT_EQ(feed.match(1), History::kMatchMin) << "of the other lane";
   feed.add(1, Symbols{5});
   feed.add(0, Symbols{6});
   feed.add(0, enough);
-  ASSERT_NE(feed.match(0), History::kNowhere);
+  ASSERT_NE(feed.match(0), History::kNoPosition);
   EXPECT_EQ(feed.history().symbol_at(feed.match(0)), 5u) << "the newest";
 }
 
-// The places of a context with the model's tokens.
+// The positions of a context with the model's tokens.
 Symbols found_by_model(const History& history, std::size_t context, std::size_t lane, std::uint64_t step,
                        std::uint32_t first, std::uint32_t second) {
   Symbols symbols;
   const History::ModelKeys keys = history.model_keys_of(lane, step, first, second);
-  History::Places places;
-  history.find(history.buckets_of(lane, step), keys, places);
-  history.for_each_model_place(context, places, keys[context],
-                               [&](std::uint32_t symbol) { symbols.push_back(symbol); });
+  History::Occurrences occurrences;
+  history.find(history.buckets_of(lane, step), keys, occurrences);
+  history.for_each_model_occurrence(context, occurrences, keys[context],
+                                    [&](std::uint32_t symbol) { symbols.push_back(symbol); });
   return symbols;
 }
 
@@ -206,7 +207,7 @@ TEST(History, ContextsWithTheModelsTokensAreThoseTokensAndSomeSymbols) {
   std::uint64_t step = 0;
   const auto add = [&](std::uint32_t symbol, std::uint32_t first, std::uint32_t second) {
     const History::ModelKeys keys = history.model_keys_of(0, step, first, second);
-    history.enter(history.buckets_of(0, step), keys, history.place_of(0, step));
+    history.enter(history.buckets_of(0, step), keys, history.position_of(0, step));
     history.set(0, step++, symbol);
   };
   const auto found = [&](std::size_t context, std::uint32_t first, std::uint32_t second) {
@@ -232,11 +233,11 @@ TEST(History, NoMoreThanTheNewestPlacesOfAModelContextAreLookedAt) {
   History history(std::vector<std::uint64_t>{400});
   for (std::uint64_t step = 0; step < 300; ++step) {
     const History::ModelKeys keys = history.model_keys_of(0, step, 1, 2);
-    history.enter(history.buckets_of(0, step), keys, history.place_of(0, step));
+    history.enter(history.buckets_of(0, step), keys, history.position_of(0, step));
     history.set(0, step, 9);
   }
   for (std::size_t context = 0; context < History::kModelContexts; ++context) {
-    EXPECT_EQ(found_by_model(history, context, 0, 300, 1, 2), Symbols(History::kModelPlacesMax, 9));
+    EXPECT_EQ(found_by_model(history, context, 0, 300, 1, 2), Symbols(History::kModelDepth, 9));
   }
 }
 
@@ -247,7 +248,7 @@ TEST(History, MatchesAreTrueAlthoughBucketsCollide) {
   for (int i = 0; i < 450; ++i) text.push_back(static_cast<std::uint32_t>(random() % 1000));
   const History::Buckets none = [] {
     History::Buckets buckets;
-    buckets.fill(History::kNowhere);
+    buckets.fill(History::kNoPosition);
     return buckets;
   }();
   History history(std::vector<std::uint64_t>{900});
@@ -257,7 +258,7 @@ TEST(History, MatchesAreTrueAlthoughBucketsCollide) {
     const History::Buckets buckets = history.buckets_of(0, step);
     EXPECT_EQ(buckets == none, step == 0);
     const std::uint32_t match = history.find_match(buckets[kOrders], step);
-    if (match != History::kNowhere) {
+    if (match != History::kNoPosition) {
       EXPECT_EQ(match + 450, step);
       ++found;
     } else if (step >= 450 + History::kMatchMin) {

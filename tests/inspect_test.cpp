@@ -124,7 +124,7 @@ TEST_F(TraceTest, isTheSameOfBothDirections) {
 TEST_F(TraceTest, partsMakeAWhole) {
   LaneTraces traces;
   encode(context(true, &traces), strips());
-  std::array<int, static_cast<std::size_t>(Coding::kTail) + 1> seen{};
+  std::array<int, static_cast<std::size_t>(Coding::kEscape) + 1> seen{};
   for (const std::vector<SymbolTrace>& lane : traces) {
     for (const SymbolTrace& trace : lane) {
       ++seen[static_cast<std::size_t>(trace.coding)];
@@ -146,9 +146,9 @@ TEST_F(TraceTest, partsMakeAWhole) {
     }
   }
   EXPECT_EQ(seen[static_cast<std::size_t>(Coding::kSoftmax)], 0);
-  EXPECT_GT(seen[static_cast<std::size_t>(Coding::kFirstGuess)], 0);
-  EXPECT_GT(seen[static_cast<std::size_t>(Coding::kFirstGuess) + 1], 0);
-  EXPECT_GT(seen[static_cast<std::size_t>(Coding::kTail)], 0);
+  EXPECT_GT(seen[static_cast<std::size_t>(Coding::kRank1)], 0);
+  EXPECT_GT(seen[static_cast<std::size_t>(Coding::kRank1) + 1], 0);
+  EXPECT_GT(seen[static_cast<std::size_t>(Coding::kEscape)], 0);
 }
 
 TEST_F(TraceTest, withoutExpertsTheModelIsAllThereIs) {
@@ -158,7 +158,7 @@ TEST_F(TraceTest, withoutExpertsTheModelIsAllThereIs) {
     EXPECT_EQ(trace.coding, Coding::kSoftmax);
     EXPECT_DOUBLE_EQ(trace.probability, trace.model_probability);
     EXPECT_EQ(trace.experts[0], 1);
-    EXPECT_EQ(trace.alone, 1);
+    EXPECT_EQ(trace.model_weight, 1);
   }
 }
 

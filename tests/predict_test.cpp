@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Frequencies that symbols are taken out of, and the adaptive experts on top, driven with made-up models: whatever the
+// Frequencies that symbols are excluded from, and the adaptive experts on top, driven with made-up models: whatever the
 // model, the history and the symbols, every symbol has one way to be coded and the ways fill the code space; a decoder
 // follows its encoder; repeats become cheap, and what does not repeat hardly dearer.
 #include <gtest/gtest.h>
@@ -39,12 +39,12 @@ std::vector<const kernels::Kernels*> every_set() {
   return {list.sets, list.sets + list.count};
 }
 
-TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
+TEST(Frequencies, SymbolsAreExcludedAndRestored) {
   Random random(2);
   std::normal_distribution<float> normal(0, 4);
   for (const kernels::Kernels* set : every_set()) {
     for (const std::uint32_t vocabulary : {2u, 300u, 520u}) {
-      const std::uint32_t count = vocabulary + 10;  // ten escapes
+      const std::uint32_t count = vocabulary + 10;  // ten byte symbols
       Frequencies frequencies(*set, vocabulary, count);
       std::vector<float> logits = padded(vocabulary, 0);
       for (float& logit : logits) logit = normal(random);
@@ -54,11 +54,11 @@ TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
       const std::uint64_t total = frequencies.total();
       for (int i = 0; i < 3; ++i) {
         std::vector<std::uint32_t> left = whole;
-        Symbols taken = {0, vocabulary - 1, vocabulary, count - 1};
-        for (int k = 0; k < 20; ++k) taken.push_back(static_cast<std::uint32_t>(random() % count));
-        for (const std::uint32_t symbol : taken) {
+        Symbols excluded = {0, vocabulary - 1, vocabulary, count - 1};
+        for (int k = 0; k < 20; ++k) excluded.push_back(static_cast<std::uint32_t>(random() % count));
+        for (const std::uint32_t symbol : excluded) {
           if (left[symbol] == 0) continue;
-          frequencies.take(symbol);
+          frequencies.exclude(symbol);
           left[symbol] = 0;
         }
         test::expect_inverse(frequencies, left);
@@ -72,7 +72,7 @@ TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
         frequencies.restore();
         EXPECT_EQ(frequencies.total(), total);
         test::expect_inverse(frequencies, whole);
-        frequencies.restore();  // nothing is left to put back
+        frequencies.restore();  // nothing is left to restore
         EXPECT_EQ(frequencies.total(), total);
       }
     }
@@ -83,7 +83,7 @@ TEST(Frequencies, SymbolsAreTakenOutAndPutBack) {
 
 struct World {
   std::uint32_t vocabulary = 300;
-  std::uint32_t escapes = 10;
+  std::uint32_t byte_symbols = 10;
   std::optional<SamplerSettings> sampler;  // stated
   // The logits before the lane's step, whose symbol before is `previous` (0 at the start).
   std::function<void(std::size_t lane, std::uint64_t step, std::uint32_t previous, std::vector<float>& logits)> model =
@@ -91,7 +91,7 @@ struct World {
         std::fill(logits.begin(), logits.end(), 0.0f);
       };
 
-  [[nodiscard]] std::uint32_t symbol_count() const { return vocabulary + escapes; }
+  [[nodiscard]] std::uint32_t symbol_count() const { return vocabulary + byte_symbols; }
 };
 
 std::vector<std::uint64_t> sizes_of(const Lanes& lanes) {
@@ -103,11 +103,11 @@ std::vector<std::uint64_t> sizes_of(const Lanes& lanes) {
 // In which order the lanes of a step are predicted.
 enum class Order { kUp, kDown, kTurning };
 
-// A port has code_answer, found, code_rest and symbol of a lane's step, and inspect, which sees a prediction before it is
-// used.
+// A port has code_decision, found, code_rest and symbol of a lane's step, and inspect, which sees a prediction before
+// it is used.
 template <class Port>
-void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port, Order order = Order::kUp) {
-  AdaptivePredictor predictor(sizes, world.vocabulary, world.symbol_count(), world.sampler);
+void run_with(AdaptivePredictor& predictor, const World& world, const std::vector<std::uint64_t>& sizes, Port& port,
+              Order order = Order::kUp) {
   PredictScratch scratch(fast_kernels(), world.vocabulary, world.symbol_count(), world.sampler);
   std::vector<float> logits = padded(world.vocabulary, 0);
   const std::uint64_t step_count = sizes.empty() ? 0 : *std::max_element(sizes.begin(), sizes.end());
@@ -122,7 +122,7 @@ void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port
       ASSERT_TRUE(predicted.ok());
       LanePrediction& prediction = *predicted.value();
       port.inspect(prediction, scratch.frequencies);
-      while (prediction.has_question()) prediction.answer(port.code_answer(lane, step, prediction));
+      while (prediction.has_decision()) prediction.update(port.code_decision(lane, step, prediction));
       if (prediction.is_found()) {
         port.found(lane, prediction.found());
       } else {
@@ -132,6 +132,12 @@ void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port
     }
     predictor.learn(step);
   }
+}
+
+template <class Port>
+void run(const World& world, const std::vector<std::uint64_t>& sizes, Port& port, Order order = Order::kUp) {
+  AdaptivePredictor predictor(sizes, world.vocabulary, world.symbol_count(), world.sampler);
+  run_with(predictor, world, sizes, port, order);
 }
 
 struct Port {
@@ -147,11 +153,11 @@ struct Encoder : Port {
   std::vector<std::vector<double>> cost;          // of each lane and step, in bits
 
   [[nodiscard]] std::uint32_t symbol(std::size_t lane, std::uint64_t step) const { return lanes[lane][step]; }
-  bool code_answer(std::size_t lane, std::uint64_t step, const LanePrediction& prediction) {
-    const bool yes = prediction.answer_for(symbol(lane, step));
-    const std::uint64_t probability = prediction.yes_probability();
-    code(lane, step, {yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal});
-    return yes;
+  bool code_decision(std::size_t lane, std::uint64_t step, const LanePrediction& prediction) {
+    const bool bit = prediction.decision_for(symbol(lane, step));
+    const std::uint64_t probability = prediction.bit_probability();
+    code(lane, step, {bit ? 0 : probability, bit ? probability : kDecisionTotal - probability, kDecisionTotal});
+    return bit;
   }
   void found(std::size_t, std::uint32_t) {}
   void code_rest(std::size_t lane, std::uint64_t step, const LanePrediction& prediction) {
@@ -185,11 +191,11 @@ struct Decoder : Port {
   Lanes lanes;
 
   [[nodiscard]] std::uint32_t symbol(std::size_t lane, std::uint64_t step) const { return lanes[lane][step]; }
-  bool code_answer(std::size_t lane, std::uint64_t, const LanePrediction& prediction) {
-    const std::uint64_t probability = prediction.yes_probability();
-    const bool yes = decoders[lane].value(kQuestionTotal) < probability;
-    decoders[lane].consume(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
-    return yes;
+  bool code_decision(std::size_t lane, std::uint64_t, const LanePrediction& prediction) {
+    const std::uint64_t probability = prediction.bit_probability();
+    const bool bit = decoders[lane].value(kDecisionTotal) < probability;
+    decoders[lane].consume(bit ? 0 : probability, bit ? probability : kDecisionTotal - probability, kDecisionTotal);
+    return bit;
   }
   void found(std::size_t lane, std::uint32_t symbol) { lanes[lane].push_back(symbol); }
   void code_rest(std::size_t lane, std::uint64_t, const LanePrediction& prediction) {
@@ -199,8 +205,8 @@ struct Decoder : Port {
   }
 };
 
-// Codes no symbols but chooses them, by what is predicted: for 60 steps the first guess, then for 60 steps never one, nor
-// any that an expert has seen.
+// Codes no symbols but chooses them, by what is predicted: for 60 steps the likeliest candidate, then for 60 steps
+// never a ranked one, nor any that an expert has seen.
 struct Adversary : Port {
   explicit Adversary(std::size_t lane_count) : lanes(lane_count) {}
 
@@ -208,7 +214,7 @@ struct Adversary : Port {
   Random random{9};
 
   [[nodiscard]] std::uint32_t symbol(std::size_t lane, std::uint64_t step) const { return lanes[lane][step]; }
-  bool code_answer(std::size_t, std::uint64_t step, const LanePrediction&) {
+  bool code_decision(std::size_t, std::uint64_t step, const LanePrediction&) {
     return step / 60 % 2 == 0 && (step > 60 || step % 2 == 0);
   }
   void found(std::size_t lane, std::uint32_t symbol) { lanes[lane].push_back(symbol); }
@@ -282,7 +288,7 @@ std::vector<Case> many_cases(const World& world) {
 
 // ---- Every symbol has one way ----
 
-// Asks copies of a prediction all that can be asked, and checks what each answer leaves; then puts it all back.
+// Takes copies of a prediction through all decisions, and checks what each bit leaves; then restores it all.
 struct Inspector : Encoder {
   using Encoder::Encoder;
 
@@ -296,34 +302,34 @@ struct Inspector : Encoder {
     for (std::uint32_t symbol = 0; symbol < kCount; ++symbol) before[symbol] = frequencies[symbol];
     LanePrediction probe = prediction;
     std::vector<bool> is_left(kCount, true);
-    std::size_t questions = 0;
-    for (; probe.has_question(); ++questions) {
-      ASSERT_GE(probe.yes_probability(), 1u);
-      ASSERT_LT(probe.yes_probability(), kQuestionTotal);
-      std::vector<bool> is_yes(kCount);
+    std::size_t decisions = 0;
+    for (; probe.has_decision(); ++decisions) {
+      ASSERT_GE(probe.bit_probability(), 1u);
+      ASSERT_LT(probe.bit_probability(), kDecisionTotal);
+      std::vector<bool> is_true(kCount);
       for (std::uint32_t symbol = 0; symbol < kCount; ++symbol) {
-        is_yes[symbol] = is_left[symbol] && probe.answer_for(symbol);
+        is_true[symbol] = is_left[symbol] && probe.decision_for(symbol);
       }
-      expect_yes(probe, is_yes);
-      for (std::uint32_t symbol = 0; symbol < kCount; ++symbol) is_left[symbol] = is_left[symbol] && !is_yes[symbol];
-      probe.answer(false);
+      expect_true(probe, is_true);
+      for (std::uint32_t symbol = 0; symbol < kCount; ++symbol) is_left[symbol] = is_left[symbol] && !is_true[symbol];
+      probe.update(false);
     }
-    ASSERT_GE(questions, 1u);
-    ASSERT_LE(questions, kQuestionsMax);
-    with_others += questions == kQuestionsMax ? 1 : 0;
+    ASSERT_GE(decisions, 1u);
+    ASSERT_LE(decisions, kDecisionsMax);
+    with_others += decisions == kDecisionsMax ? 1 : 0;
     ASSERT_FALSE(probe.is_found());
     expect_intervals_fill(probe, is_left);
     frequencies.restore();
     for (std::uint32_t symbol = 0; symbol < kCount; ++symbol) ASSERT_EQ(frequencies[symbol], before[symbol]);
   }
 
-  // Yes finds the one symbol that it is for, or leaves those that it is for.
-  static void expect_yes(LanePrediction probe, const std::vector<bool>& is_yes) {
-    probe.answer(true);
-    ASSERT_FALSE(probe.has_question());
-    if (!probe.is_found()) return expect_intervals_fill(probe, is_yes);
-    ASSERT_EQ(std::count(is_yes.begin(), is_yes.end(), true), 1);
-    ASSERT_TRUE(is_yes[probe.found()]);
+  // The bit 1 finds the one symbol that the decision is for, or leaves those that it is for.
+  static void expect_true(LanePrediction probe, const std::vector<bool>& is_true) {
+    probe.update(true);
+    ASSERT_FALSE(probe.has_decision());
+    if (!probe.is_found()) return expect_intervals_fill(probe, is_true);
+    ASSERT_EQ(std::count(is_true.begin(), is_true.end(), true), 1);
+    ASSERT_TRUE(is_true[probe.found()]);
   }
 
   static void expect_intervals_fill(const LanePrediction& rest, const std::vector<bool>& is_left) {
@@ -372,12 +378,12 @@ TEST(AdaptivePredictor, EverySymbolHasOneWayAndTheWaysFillTheCodeSpace) {
 TEST(AdaptivePredictor, TheLargestFlatVocabularyLeavesTheRestWhole) {
   World world;
   world.vocabulary = limits::kVocabularyMax;
-  world.escapes = 256;
+  world.byte_symbols = 256;
   struct Checker : Encoder {
     using Encoder::Encoder;
     void inspect(const LanePrediction& prediction, Frequencies& frequencies) {
       LanePrediction probe = prediction;
-      while (probe.has_question()) probe.answer(false);
+      while (probe.has_decision()) probe.update(false);
       EXPECT_LT(probe.total(), kRangeTotalMax);
       for (std::uint32_t symbol = 0; symbol < 12; ++symbol) {
         const Interval interval = probe.interval_of(symbol);
@@ -399,13 +405,13 @@ TEST(AdaptivePredictor, TheLargestFlatVocabularyLeavesTheRestWhole) {
 TEST(AdaptivePredictor, WhereAllSymbolsAreCandidatesNothingIsLeftForOthers) {
   World world;
   world.vocabulary = 3;
-  world.escapes = 0;
+  world.byte_symbols = 0;
   struct Checker : Encoder {
     using Encoder::Encoder;
     std::size_t empty = 0;
     void inspect(const LanePrediction& prediction, Frequencies& frequencies) {
       LanePrediction probe = prediction;
-      while (probe.has_question()) probe.answer(false);
+      while (probe.has_decision()) probe.update(false);
       empty += probe.total() == 0 ? 1 : 0;
       frequencies.restore();
     }
@@ -441,6 +447,27 @@ TEST(AdaptivePredictor, TheOrderInWhichLanesArePredictedChangesNothing) {
       Encoder other(c.lanes);
       run(world, sizes_of(c.lanes), other, order);
       EXPECT_EQ(other.trace, up.trace) << c.name;
+    }
+  }
+}
+
+// ---- One text after another ----
+
+TEST(AdaptivePredictor, OneThatWasResetIsANewOne) {
+  for (const std::optional<SamplerSettings>& sampler :
+       {std::optional<SamplerSettings>(), std::optional(SamplerSettings{.top_p = 0.9f, .presence_penalty = 0.5f})}) {
+    World world = moody_world(2);
+    world.sampler = sampler;
+    AdaptivePredictor used({}, world.vocabulary, world.symbol_count(), world.sampler);
+    const std::vector<Case> cases = many_cases(world);
+    for (std::size_t i = 0; i < 2 * cases.size(); ++i) {  // forward, then back: after other texts, longer and shorter
+      const Case& c = i < cases.size() ? cases[i] : cases[2 * cases.size() - 1 - i];
+      Encoder expected(c.lanes);
+      run(world, sizes_of(c.lanes), expected);
+      Encoder encoder(c.lanes);
+      used.reset(sizes_of(c.lanes));
+      run_with(used, world, sizes_of(c.lanes), encoder);
+      EXPECT_EQ(encoder.trace, expected.trace) << c.name;
     }
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The mixture of samplers, driven with a made-up model: what a sampler has drawn costs hardly more than with that sampler
-// known; never more than with the best expert and what the prior over switches costs; text of none of them costs what
-// the plain softmax does.
+// The mixture of samplers, driven with a made-up model: what a sampler has drawn costs hardly more than with that
+// sampler known; never more than with the best sampler and what the prior over switches costs; text of none of them
+// costs what the plain softmax does.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -71,31 +71,32 @@ Drawn draw(std::size_t lane_count, std::uint64_t steps, const std::function<Samp
 }
 
 // Bits of the lanes' symbols with the frequencies that the mixture gives. `see`: called before a lane's symbol is learnt.
-using See = std::function<void(std::size_t lane, std::uint32_t symbol, const SamplerExperts&, const SamplerMixture&)>;
+using See =
+    std::function<void(std::size_t lane, std::uint32_t symbol, const CandidateSamplers&, const SamplerMixture&)>;
 double mixture_bits(const Lanes& lanes, const std::optional<SamplerSettings>& stated, const See& see = nullptr) {
   SamplerMixture mixture(lanes.size(), kVocabulary, stated);
-  SamplerExperts experts(fast_kernels(), kVocabulary, kSymbols, stated);
+  CandidateSamplers samplers(fast_kernels(), kVocabulary, kSymbols, stated);
   Frequencies frequencies(fast_kernels(), kVocabulary, kSymbols);
   double bits = 0;
   for (std::uint64_t step = 0; step < lanes[0].size(); ++step) {
     for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
       const std::vector<float> logits = logits_after(step, before(lanes[lane], step));
-      EXPECT_TRUE(mixture.set(lane, step, logits.data(), experts, frequencies).ok());
+      EXPECT_TRUE(mixture.set(lane, step, logits.data(), samplers, frequencies).ok());
       const std::uint32_t symbol = lanes[lane][step];
       bits += std::log2(static_cast<double>(frequencies.total()) / frequencies[symbol]);
-      if (see) see(lane, symbol, experts, mixture);
-      mixture.observe(lane, symbol, experts);
+      if (see) see(lane, symbol, samplers, mixture);
+      mixture.observe(lane, symbol, samplers);
     }
     mixture.learn(step);
   }
   return bits;
 }
 
-// A symbol's probability by an expert and its escape.
-double probability(std::size_t expert, std::uint32_t symbol, const SamplerExperts& experts,
+// A symbol's probability by a sampler and its escape.
+double probability(std::size_t sampler, std::uint32_t symbol, const CandidateSamplers& samplers,
                    const SamplerMixture& mixture) {
-  const double escape = expert == 0 ? 0 : mixture.escapes()[expert];
-  return (1 - escape) * experts.probability(expert, symbol) + escape * experts.probability(0, symbol);
+  const double escape = sampler == 0 ? 0 : mixture.escapes()[sampler];
+  return (1 - escape) * samplers.probability(sampler, symbol) + escape * samplers.probability(0, symbol);
 }
 
 double plain_bits(const Lanes& lanes) {
@@ -159,9 +160,10 @@ TEST(SamplerMixture, ASamplerThatChangesIsFollowed) {
   EXPECT_LT(mixture_bits(drawn.lanes, std::nullopt), 1.03 * drawn.bits + 4 * 30);
 }
 
-// A lane alone starts with half the weight of its mixture, and loses at most the drift a step of that and of its belief
-// in an expert: so much more than the expert known from the start may it cost, and -log2 of the expert's first share.
-TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
+// A lane's own posterior starts with half the weight of its mixture, and of that weight and of a sampler's part in it
+// at most the fixed share is lost at each step: so much more than with the sampler known from the start may the lane
+// cost, and -log2 of the sampler's first share.
+TEST(SamplerMixture, NoSamplerIsMissedByMoreThanThePriorAllows) {
   std::vector<Lanes> texts;
   for (const SamplerSettings& settings : kUsual) {
     texts.push_back(draw(3, 600, [&](std::uint64_t) { return settings; }).lanes);
@@ -176,18 +178,20 @@ TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
   }
   texts.push_back(hostile);
   for (const Lanes& lanes : texts) {
-    std::vector<SamplerShares> expert(lanes.size());
+    std::vector<SamplerShares> single(lanes.size());
     std::vector<SamplerShares> prior(lanes.size());
     std::vector<double> mixed(lanes.size());
-    const auto see = [&](std::size_t lane, std::uint32_t symbol, const SamplerExperts& experts,
+    const auto see = [&](std::size_t lane, std::uint32_t symbol, const CandidateSamplers& samplers,
                          const SamplerMixture& mixture) {
       double p = 0;
-      for (std::size_t e = 0; e < kSamplerExpertsMax; ++e) {
-        const double q = probability(e, symbol, experts, mixture);
+      for (std::size_t e = 0; e < kSamplersMax; ++e) {
+        const double q = probability(e, symbol, samplers, mixture);
         p += mixture.shares(lane)[e] * q;
-        expert[lane][e] -= std::log2(q);
-        if (prior[lane][e] == 0) prior[lane][e] = 1 - std::log2(mixture.shares(lane)[e]);
-        else prior[lane][e] -= 2 * std::log2(1 - mixture.drift());
+        single[lane][e] -= std::log2(q);
+        if (prior[lane][e] == 0)
+          prior[lane][e] = 1 - std::log2(mixture.shares(lane)[e]);
+        else
+          prior[lane][e] -= 2 * std::log2(1 - mixture.fixed_share());
       }
       mixed[lane] -= std::log2(p);
     };
@@ -195,8 +199,8 @@ TEST(SamplerMixture, NoExpertIsMissedByMoreThanThePriorAllows) {
     const double bits = mixture_bits(lanes, SamplerSettings{.temperature = 1}, see);
     for (std::size_t lane = 0; lane < lanes.size(); ++lane) {
       total += mixed[lane];
-      for (std::size_t e = 0; e < kSamplerExpertsMax; ++e) {
-        EXPECT_LE(mixed[lane], expert[lane][e] + prior[lane][e] + 1e-6) << "lane " << lane << ", expert " << e;
+      for (std::size_t e = 0; e < kSamplersMax; ++e) {
+        EXPECT_LE(mixed[lane], single[lane][e] + prior[lane][e] + 1e-6) << "lane " << lane << ", sampler " << e;
       }
     }
     EXPECT_LT(bits, total + 0.001 * total + 1) << "the frequencies are as good as the probabilities they come from";
@@ -211,18 +215,18 @@ TEST(SamplerMixture, ManyLanesOfOneSamplerFindItTogether) {
   }
 }
 
-TEST(SamplerMixture, ALaneOfAnotherSamplerThanItsNeighboursKeepsItsOwnBelief) {
+TEST(SamplerMixture, ALaneOfAnotherSamplerThanItsNeighboursKeepsItsOwnPosterior) {
   const SamplerSettings usual{.temperature = 0.7f, .top_p = 0.9f};
   Drawn drawn = draw(16, 400, [&](std::uint64_t) { return usual; });
   const Drawn odd = draw(1, 400, [](std::uint64_t) { return SamplerSettings{}; });
   drawn.lanes[7] = odd.lanes[0];
   double odd_bits = 0;
-  const auto see = [&](std::size_t lane, std::uint32_t symbol, const SamplerExperts& experts,
+  const auto see = [&](std::size_t lane, std::uint32_t symbol, const CandidateSamplers& samplers,
                        const SamplerMixture& mixture) {
     if (lane != 7) return;
     double p = 0;
     for (std::size_t e = 0; e < kGuessedSamplers; ++e) {
-      p += mixture.shares(lane)[e] * probability(e, symbol, experts, mixture);
+      p += mixture.shares(lane)[e] * probability(e, symbol, samplers, mixture);
     }
     odd_bits -= std::log2(p);
   };
@@ -237,16 +241,16 @@ TEST(SamplerMixture, EveryKernelSetAndTheOrderOfLanesGiveTheSameFrequencies) {
   for (std::uint32_t i = 0; i < 2 * list.count; ++i) {
     const kernels::Kernels& set = *list.sets[i / 2];
     SamplerMixture mixture(3, kVocabulary, std::nullopt);
-    SamplerExperts experts(set, kVocabulary, kSymbols, std::nullopt);
+    CandidateSamplers samplers(set, kVocabulary, kSymbols, std::nullopt);
     Frequencies frequencies(set, kVocabulary, kSymbols);
     std::vector<std::uint64_t> trace(200 * 3);
     for (std::uint64_t step = 0; step < 200; ++step) {
       for (std::size_t k = 0; k < 3; ++k) {
         const std::size_t lane = i % 2 == 0 ? k : 2 - k;
         const std::vector<float> logits = logits_after(step, before(drawn.lanes[lane], step));
-        ASSERT_TRUE(mixture.set(lane, step, logits.data(), experts, frequencies).ok());
+        ASSERT_TRUE(mixture.set(lane, step, logits.data(), samplers, frequencies).ok());
         trace[step * 3 + lane] = frequencies.total() * 31 + frequencies[drawn.lanes[lane][step]];
-        mixture.observe(lane, drawn.lanes[lane][step], experts);
+        mixture.observe(lane, drawn.lanes[lane][step], samplers);
       }
       mixture.learn(step);
     }
@@ -259,11 +263,11 @@ TEST(SamplerMixture, ALogitThatIsNotFiniteIsAnError) {
   for (const bool stated : {false, true}) {
     const std::optional<SamplerSettings> sampler = stated ? std::optional(SamplerSettings{}) : std::nullopt;
     SamplerMixture mixture(1, kVocabulary, sampler);
-    SamplerExperts experts(fast_kernels(), kVocabulary, kSymbols, sampler);
+    CandidateSamplers samplers(fast_kernels(), kVocabulary, kSymbols, sampler);
     Frequencies frequencies(fast_kernels(), kVocabulary, kSymbols);
     std::vector<float> logits(kVocabulary, 0);
     logits[7] = std::nanf("");
-    const auto result = mixture.set(0, 0, logits.data(), experts, frequencies);
+    const auto result = mixture.set(0, 0, logits.data(), samplers, frequencies);
     ASSERT_FALSE(result.ok());
     EXPECT_EQ(result.error().code, ErrorCode::kModel);
   }

@@ -293,11 +293,11 @@ TACIT_API tacit_status tacit_info_buffer(const void *archive, size_t archive_byt
 /* How a piece of a text is stored. Numbers are added, never changed. */
 typedef enum tacit_coding {
   TACIT_CODED_SOFTMAX = 0,   /* a token, by the model's distribution as it is (contract 1) */
-  TACIT_CODED_GUESS_1 = 1,   /* a token, by a question of yes or no: the first guess was right */
-  TACIT_CODED_GUESS_2 = 2,   /* the second */
-  TACIT_CODED_GUESS_3 = 3,   /* the third */
+  TACIT_CODED_RANK_1 = 1,    /* a token, by a binary decision for it: as the likeliest candidate */
+  TACIT_CODED_RANK_2 = 2,    /* as the second */
+  TACIT_CODED_RANK_3 = 3,    /* as the third */
   TACIT_CODED_CANDIDATE = 4, /* a token, as one of the other candidates that experts had */
-  TACIT_CODED_TAIL = 5,      /* a token that no expert held likely */
+  TACIT_CODED_ESCAPE = 5,    /* a token that no expert has seen: by the model's distribution, without the candidates */
   TACIT_STORED_RAW = 6,      /* a stretch as it is */
   TACIT_STORED_ZSTD = 7,     /* a stretch as a zstd frame */
   TACIT_STORED_BROTLI = 8    /* a stretch as a brotli stream */
@@ -330,12 +330,12 @@ typedef struct tacit_piece {
   uint64_t order;           /* ascends in the order in which tokens were coded: one of each lane, then the next of each */
   double probability;       /* that it was coded with: 2^-bits */
   double model_probability; /* by the model's softmax */
-  double model_alone;       /* belief in the model alone, against all experts together; contract 1: 1 */
+  double model_weight;      /* posterior of the model alone, against all experts together; contract 1: 1 */
   const tacit_alternative *alternatives; /* the likeliest other tokens, likeliest first, as they would have been coded */
   size_t alternative_count;              /* at most 5 */
   const tacit_share *experts;  /* parts in the probability that experts and model together gave the token */
   size_t expert_count;
-  const tacit_share *samplers; /* beliefs in what the text was drawn with, before the token */
+  const tacit_share *samplers; /* posterior of what the text was drawn with, before the token */
   size_t sampler_count;
 } tacit_piece;
 

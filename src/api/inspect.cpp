@@ -13,9 +13,9 @@ namespace tacit {
 namespace {
 
 static_assert(static_cast<int>(Coding::kSoftmax) == TACIT_CODED_SOFTMAX);
-static_assert(static_cast<int>(Coding::kFirstGuess) == TACIT_CODED_GUESS_1);
+static_assert(static_cast<int>(Coding::kRank1) == TACIT_CODED_RANK_1);
 static_assert(static_cast<int>(Coding::kCandidate) == TACIT_CODED_CANDIDATE);
-static_assert(static_cast<int>(Coding::kTail) == TACIT_CODED_TAIL);
+static_assert(static_cast<int>(Coding::kEscape) == TACIT_CODED_ESCAPE);
 
 tacit_coding coding_of(const InspectedPiece& piece) {
   switch (piece.method) {
@@ -54,7 +54,7 @@ class PieceReceiver {
     piece.order = inspected.order;
     piece.probability = trace.probability;
     piece.model_probability = trace.model_probability;
-    piece.model_alone = trace.alone;
+    piece.model_weight = trace.model_weight;
     piece.alternatives = alternatives_.data();
     piece.alternative_count = trace.alternative_count;
     for (std::size_t i = 0; i < trace.alternative_count; ++i) {
@@ -75,7 +75,7 @@ class PieceReceiver {
   void* context_;
   std::array<tacit_alternative, kTracedAlternatives> alternatives_;
   std::array<tacit_share, std::tuple_size_v<ExpertShares>> experts_;
-  std::array<tacit_share, kSamplerExpertsMax> samplers_;
+  std::array<tacit_share, kSamplersMax> samplers_;
 };
 
 // What has been compressed is checked by being taken apart, as `verifying` says.

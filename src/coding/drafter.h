@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Drafts for speculative decoding (arXiv 2211.17192): guesses at how a text goes on, from its own past alone. The guess
-// is what followed the newest place that the last symbols stood at before, as far as that is likely enough to be right.
+// Drafts for speculative decoding (arXiv 2211.17192): how a text may go on, from its own past alone. A draft is what
+// followed the newest occurrence of the last symbols, as far as that is likely enough to be right.
 // A draft changes how fast a text is decoded, never what it is. Knows symbols, neither models nor codes.
 #pragma once
 
@@ -30,23 +30,23 @@ class Drafter {
   static constexpr std::array<std::uint32_t, 2> kOrders = {4, 2};
   static constexpr std::uint32_t kLengthMax = 16;
   static constexpr std::uint64_t kBucketsMin = 1u << 10;
-  static constexpr std::uint64_t kBucketsMax = 1u << 16;  // of longer texts many older places are forgotten
-  static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
+  static constexpr std::uint64_t kBucketsMax = 1u << 16;  // of longer texts many older positions are forgotten
+  static constexpr std::uint32_t kNoPosition = ~std::uint32_t{0};
   static constexpr double kHitStart = 0.5;
   static constexpr double kHitRate = 1.0 / 32;
 
-  void learn(std::uint32_t place);
-  void find_match(std::uint32_t place);
-  // The entry of the context of kOrders[order] symbols before `place`.
-  [[nodiscard]] std::uint32_t& newest(std::size_t order, std::uint32_t place);
+  void learn(std::uint32_t position);
+  void find_match(std::uint32_t position);
+  // The entry of the context of kOrders[order] symbols before `position`.
+  [[nodiscard]] std::uint32_t& newest(std::size_t order, std::uint32_t position);
   [[nodiscard]] std::uint32_t length_in_common(std::uint32_t a, std::uint32_t b) const;
 
   double row_cost_;
   std::span<const TokenId> past_;
   std::uint32_t learnt_ = 0;  // symbols of the past
   std::uint32_t bucket_mask_;
-  std::array<std::vector<std::uint32_t>, kOrders.size()> newest_;  // place after a context, by its hash
-  std::uint32_t match_ = kNowhere;           // the place whose symbol comes next, if the text goes on as it did there
+  std::array<std::vector<std::uint32_t>, kOrders.size()> chain_heads_;  // position after a context, by its hash
+  std::uint32_t match_ = kNoPosition;        // the position whose symbol comes next, if the text goes on as there
   std::uint32_t match_length_ = 0;           // symbols before it that are the last ones, at most kLengthMax
   std::array<double, kLengthMax + 1> hits_;  // how often the symbol is right, by length
   std::vector<TokenId> draft_;

@@ -106,9 +106,14 @@ class StripQueue {
 
 AdaptivePredictor* StripCoder::predictor(std::size_t index, std::span<const std::uint64_t> strip_sizes) {
   if (!context_.adaptive) return nullptr;
-  predictors_[index] = std::make_unique<AdaptivePredictor>(strip_sizes, context_.tokenizer.vocabulary_size(),
-                                                           context_.tokenizer.symbol_count(), context_.sampler);
-  return predictors_[index].get();
+  std::unique_ptr<AdaptivePredictor>& predictor = predictors_[index];
+  if (predictor != nullptr) {
+    predictor->reset(strip_sizes);
+  } else {
+    predictor = std::make_unique<AdaptivePredictor>(strip_sizes, context_.tokenizer.vocabulary_size(),
+                                                    context_.tokenizer.symbol_count(), context_.sampler);
+  }
+  return predictor.get();
 }
 
 template <class Stream>

@@ -59,10 +59,10 @@ class SymbolCoder {
     if (tracer_.has_value()) {
       TACIT_TRY(tracer_->begin(prediction, predictor.sampler_shares(lane), logits, scratch_.frequencies));
     }
-    while (prediction.has_question()) {
-      const bool yes = stream.code_bit(step, prediction);
-      if (tracer_.has_value()) tracer_->answered(prediction, yes);
-      prediction.answer(yes);
+    while (prediction.has_decision()) {
+      const bool bit = stream.code_decision(step, prediction);
+      if (tracer_.has_value()) tracer_->decided(prediction, bit);
+      prediction.update(bit);
     }
     if (prediction.is_found()) {
       stream.found(prediction.found());

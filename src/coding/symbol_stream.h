@@ -24,11 +24,11 @@ struct SymbolEncoder {
   [[nodiscard]] std::uint64_t symbol_count() const { return symbols.size(); }
   [[nodiscard]] std::uint64_t code_bytes() const { return encoder.byte_count(); }
 
-  bool code_bit(std::uint64_t step, const LanePrediction& prediction) {
-    const bool yes = prediction.answer_for(static_cast<std::uint32_t>(symbols[step]));
-    const std::uint64_t probability = prediction.yes_probability();
-    encoder.encode(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
-    return yes;
+  bool code_decision(std::uint64_t step, const LanePrediction& prediction) {
+    const bool bit = prediction.decision_for(static_cast<std::uint32_t>(symbols[step]));
+    const std::uint64_t probability = prediction.bit_probability();
+    encoder.encode(bit ? 0 : probability, bit ? probability : kDecisionTotal - probability, kDecisionTotal);
+    return bit;
   }
   void found(std::uint32_t) {}
   template <class Distribution>
@@ -53,11 +53,11 @@ struct SymbolDecoder {
     return decoder.exhausted() ? Status() : damaged("code stream: found more bytes than its symbols need");
   }
 
-  bool code_bit(std::uint64_t, const LanePrediction& prediction) {
-    const std::uint64_t probability = prediction.yes_probability();
-    const bool yes = decoder.value(kQuestionTotal) < probability;
-    decoder.consume(yes ? 0 : probability, yes ? probability : kQuestionTotal - probability, kQuestionTotal);
-    return yes;
+  bool code_decision(std::uint64_t, const LanePrediction& prediction) {
+    const std::uint64_t probability = prediction.bit_probability();
+    const bool bit = decoder.value(kDecisionTotal) < probability;
+    decoder.consume(bit ? 0 : probability, bit ? probability : kDecisionTotal - probability, kDecisionTotal);
+    return bit;
   }
   void found(std::uint32_t symbol) { symbols.push_back(static_cast<TokenId>(symbol)); }
   template <class Distribution>

@@ -34,9 +34,9 @@ double bits_of(double probability) {
 
 }  // namespace
 
-const std::string& expert_name(std::size_t place) {
+const std::string& expert_name(std::size_t index) {
   static const auto names = make_expert_names();
-  return names[place];
+  return names[index];
 }
 
 void Tracer::begin_plain(const Frequencies& frequencies) {
@@ -49,45 +49,45 @@ void Tracer::begin_plain(const Frequencies& frequencies) {
   }
 }
 
-// Goes through the questions with a copy, as if every answer were no.
+// Goes through the decisions with a copy, as if every bit were 0.
 Status Tracer::begin(const LanePrediction& prediction, const SamplerShares& samplers, const float* logits,
                      Frequencies& base) {
   TACIT_TRY(plain_.set_softmax(logits));
   trace_ = {};
-  trace_.coding = Coding::kTail;
-  trace_.alone = static_cast<float>(prediction.alone());
+  trace_.coding = Coding::kEscape;
+  trace_.model_weight = static_cast<float>(prediction.model_weight());
   std::transform(samplers.begin(), samplers.end(), trace_.samplers.begin(),
                  [](double share) { return static_cast<float>(share); });
-  guess_ = 0;
+  rank_ = 0;
   likeliest_count_ = 0;
   LanePrediction supposed = prediction;
   double left = 1;
-  while (supposed.has_question()) {
-    const double yes = probability_of(supposed.yes_probability(), kQuestionTotal);
-    if (supposed.guess() != kNoSymbol) {
-      offer(supposed.guess(), left * yes);
+  while (supposed.has_decision()) {
+    const double one = probability_of(supposed.bit_probability(), kDecisionTotal);
+    if (supposed.ranked_symbol() != kNoSymbol) {
+      offer(supposed.ranked_symbol(), left * one);
     } else {
       LanePrediction one_of_them = supposed;
-      one_of_them.answer(true);
-      offer_left(one_of_them, left * yes);
+      one_of_them.update(true);
+      offer_left(one_of_them, left * one);
     }
-    supposed.answer(false);
-    left *= 1.0 - yes;
+    supposed.update(false);
+    left *= 1.0 - one;
   }
   offer_left(supposed, left);
   base.restore();
   return {};
 }
 
-void Tracer::answered(const LanePrediction& prediction, bool yes) {
-  const double probability = probability_of(prediction.yes_probability(), kQuestionTotal);
-  trace_.probability *= yes ? probability : 1.0 - probability;
-  const bool is_guess = prediction.guess() != kNoSymbol;
-  if (yes) {
-    trace_.coding = is_guess ? static_cast<Coding>(static_cast<std::size_t>(Coding::kFirstGuess) + guess_)
-                             : Coding::kCandidate;
+void Tracer::decided(const LanePrediction& prediction, bool bit) {
+  const double probability = probability_of(prediction.bit_probability(), kDecisionTotal);
+  trace_.probability *= bit ? probability : 1.0 - probability;
+  const bool is_ranked = prediction.ranked_symbol() != kNoSymbol;
+  if (bit) {
+    trace_.coding =
+        is_ranked ? static_cast<Coding>(static_cast<std::size_t>(Coding::kRank1) + rank_) : Coding::kCandidate;
   }
-  guess_ += is_guess ? 1 : 0;
+  rank_ += is_ranked ? 1 : 0;
 }
 
 void Tracer::coded(const Interval& interval) { trace_.probability *= probability_of(interval.size, interval.total); }

@@ -67,20 +67,24 @@ std::array<std::uint32_t, 5> rows_of(const StepView& step, const ExpertView& exp
 }  // namespace
 
 ExpertGate::ExpertGate()
-    : by_evidence_(kEvidenceRows, kStart),
-      by_evidence_count_(kEvidenceRows),
-      by_agreement_(kExpertCount * (kOrderCount + 1) * kMatchStates * 2),
-      by_run_(kExpertCount * kRuns * kResults),
-      by_previous_(kExpertCount * kSymbolBuckets),
-      by_best_(kExpertCount * kSymbolBuckets) {}
+    : by_evidence_(kEvidenceRows, {kStart, 0}),
+      by_agreement_(kExpertCount * (kOrderCount + 1) * kMatchStates * 2, 0),
+      by_run_(kExpertCount * kRuns * kResults, 0),
+      by_previous_(kExpertCount * kSymbolBuckets, 0),
+      by_best_(kExpertCount * kSymbolBuckets, 0) {}
+
+void ExpertGate::reset() {
+  by_evidence_.reset();
+  for (ResettableTable<double>* const table : {&by_agreement_, &by_run_, &by_previous_, &by_best_}) table->reset();
+}
 
 double ExpertGate::weigh(const StepView& step, std::span<const ExpertView> experts,
                          std::span<GateEntry> entries) const {
   double sum = 1;  // the model's is exp(0)
   for (std::size_t i = 0; i < experts.size(); ++i) {
     const auto rows = rows_of(step, experts[i]);
-    const double logit = by_evidence_[rows[0]] + by_agreement_[rows[1]] + by_run_[rows[2]] + by_previous_[rows[3]] +
-                         by_best_[rows[4]];
+    const double logit = by_evidence_[rows[0]].logit + by_agreement_[rows[1]] + by_run_[rows[2]] +
+                         by_previous_[rows[3]] + by_best_[rows[4]];
     const double odds = static_cast<double>(numeric::exp(static_cast<float>(std::clamp(logit, -kLogitMax, kLogitMax))));
     entries[i] = {rows, odds};
     sum = sum + odds;
@@ -93,14 +97,15 @@ double ExpertGate::weigh(const StepView& step, std::span<const ExpertView> exper
 void ExpertGate::learn(const GateEntry& entry, double part) {
   const double error = part - entry.weight;
   const auto& rows = entry.rows;
-  double& count = by_evidence_count_[rows[0]];
-  const double rate = std::max(kEvidenceRateStart / (count + kEvidenceRateStart), kEvidenceRateMin);
-  count += 1.0;
-  by_evidence_[rows[0]] = by_evidence_[rows[0]] + rate * error;
-  by_agreement_[rows[1]] = by_agreement_[rows[1]] + kAgreementRate * error;
-  by_run_[rows[2]] = by_run_[rows[2]] + kRunRate * error;
-  by_previous_[rows[3]] = by_previous_[rows[3]] + kPreviousRate * error;
-  by_best_[rows[4]] = by_best_[rows[4]] + kBestRate * error;
+  EvidenceRow& evidence = by_evidence_.learn(rows[0]);
+  const double rate = std::max(kEvidenceRateStart / (evidence.count + kEvidenceRateStart), kEvidenceRateMin);
+  evidence.count += 1.0;
+  evidence.logit = evidence.logit + rate * error;
+  const auto add = [](double& logit, double step) { logit = logit + step; };
+  add(by_agreement_.learn(rows[1]), kAgreementRate * error);
+  add(by_run_.learn(rows[2]), kRunRate * error);
+  add(by_previous_.learn(rows[3]), kPreviousRate * error);
+  add(by_best_.learn(rows[4]), kBestRate * error);
 }
 
 }  // namespace tacit

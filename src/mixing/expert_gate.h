@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mixing/history.h"
+#include "mixing/resettable_table.h"
 
 namespace tacit {
 
@@ -41,10 +42,10 @@ struct StepView {
   std::uint32_t longest_best = kNoSymbol;  // the best symbol of the longest of them
   std::uint32_t match_symbol = kNoSymbol;
   std::uint32_t previous = 0;  // symbol
-  std::uint32_t results = 0;   // which guesses were right at the last two steps
+  std::uint32_t results = 0;   // which ranks were right at the last two steps
 };
 
-// An expert's places in the gate's tables, and its weight, for one step.
+// An expert's rows in the gate's tables, and its weight, for one step.
 struct GateEntry {
   std::array<std::uint32_t, 5> rows{};
   double weight = 0;  // of all probability, the model included
@@ -58,14 +59,19 @@ class ExpertGate {
   double weigh(const StepView& step, std::span<const ExpertView> experts, std::span<GateEntry> entries) const;
   // `part`: the expert's part in the probability that the symbol got.
   void learn(const GateEntry& entry, double part);
+  void reset();
 
  private:
-  std::vector<double> by_evidence_;
-  std::vector<double> by_evidence_count_;  // how often each was learnt
-  std::vector<double> by_agreement_;
-  std::vector<double> by_run_;
-  std::vector<double> by_previous_;
-  std::vector<double> by_best_;
+  struct EvidenceRow {
+    double logit = 0;
+    double count = 0;  // how often it was learnt
+    bool operator==(const EvidenceRow&) const = default;
+  };
+  ResettableTable<EvidenceRow> by_evidence_;
+  ResettableTable<double> by_agreement_;
+  ResettableTable<double> by_run_;
+  ResettableTable<double> by_previous_;
+  ResettableTable<double> by_best_;
 };
 
 }  // namespace tacit

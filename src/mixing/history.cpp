@@ -22,32 +22,40 @@ std::uint64_t hashed(std::uint64_t hash, std::uint64_t field) {
 
 }  // namespace
 
-History::History(std::span<const std::uint64_t> strip_sizes) {
+History::History(std::span<const std::uint64_t> strip_sizes) : chain_heads_(kChainCount, {0, kNoPosition}) {
+  reset(strip_sizes);
+}
+
+void History::reset(std::span<const std::uint64_t> strip_sizes) {
+  begins_.clear();
   std::uint64_t total = 0;
   for (const std::uint64_t size : strip_sizes) {
     begins_.push_back(static_cast<std::uint32_t>(total));
     total += size;
   }
-  symbols_.resize(total);
+  symbols_.assign(total, 0);
   bucket_bits_ = std::clamp(static_cast<int>(std::bit_width(total)), kBucketBitsMin, kBucketBitsMax);
   const std::size_t bucket_count = std::size_t{1} << bucket_bits_;
   for (std::size_t chain = 0; chain < kChainCount; ++chain) {
     const std::size_t count = chain < kOrders.size() ? bucket_count : std::size_t{1} << (32 - kModelBucketShift);
-    assign_large(newest_[chain], count, kNowhere);
+    chain_heads_[chain].reset(count);
   }
-  assign_large(links_, total, Links{});
-  match_newest_.assign(bucket_count, kNowhere);
+  match_table_.reset(bucket_count);
+  if (links_.size() < total) {
+    links_ = {};
+    assign_large(links_, total, Links{});
+  }
 }
 
 History::Buckets History::buckets_of(std::size_t lane, std::uint64_t step) const {
   Buckets buckets;
-  buckets.fill(kNowhere);
-  const std::uint32_t place = place_of(lane, step);
+  buckets.fill(kNoPosition);
+  const std::uint32_t position = position_of(lane, step);
   const auto length_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(step, kMatchMin));
   std::uint64_t hash = 0;
   std::size_t order = 0;
   for (std::uint32_t length = 1; length <= length_max; ++length) {
-    hash = hashed(hash, symbols_[place - length] + std::uint64_t{1});
+    hash = hashed(hash, symbols_[position - length] + std::uint64_t{1});
     const bool is_order = order < kOrders.size() && length == kOrders[order];
     if (is_order) buckets[order++] = static_cast<std::uint32_t>(hash >> (64 - bucket_bits_));
     if (length == kMatchMin) buckets[kOrders.size()] = static_cast<std::uint32_t>(hash >> (64 - bucket_bits_));
@@ -57,65 +65,65 @@ History::Buckets History::buckets_of(std::size_t lane, std::uint64_t step) const
 
 History::ModelKeys History::model_keys_of(std::size_t lane, std::uint64_t step, std::uint32_t first,
                                           std::uint32_t second) const {
-  const std::uint32_t place = place_of(lane, step);
+  const std::uint32_t position = position_of(lane, step);
   const auto before = [&](std::uint32_t distance) {
-    return step < distance ? std::uint64_t{0} : symbols_[place - distance] + std::uint64_t{1};
+    return step < distance ? std::uint64_t{0} : symbols_[position - distance] + std::uint64_t{1};
   };
-  const std::uint64_t alone = hashed(0, first + std::uint64_t{1});
-  const std::uint64_t skipping = hashed(hashed(alone, before(2)), before(3));
-  const std::uint64_t both = hashed(hashed(alone, second + std::uint64_t{1}), before(1));
+  const std::uint64_t first_hash = hashed(0, first + std::uint64_t{1});
+  const std::uint64_t skipping = hashed(hashed(first_hash, before(2)), before(3));
+  const std::uint64_t both = hashed(hashed(first_hash, second + std::uint64_t{1}), before(1));
   return {static_cast<std::uint32_t>(skipping >> 32), static_cast<std::uint32_t>(both >> 32)};
 }
 
-// All chains at once: where the next place lies is known only when the place before it has come from memory, so that one
-// chain after another would wait for each of their places.
-void History::find(const Buckets& buckets, const ModelKeys& keys, Places& places) const {
+// All chains at once: where the next position lies is known only when the one before it has come from memory, so that
+// one chain after another would wait for each of their positions.
+void History::find(const Buckets& buckets, const ModelKeys& keys, Occurrences& occurrences) const {
   struct Chain {
     std::uint32_t number;
     std::uint32_t at;
-    std::uint32_t places_max;
+    std::uint32_t depth;
   };
   std::array<Chain, kChainCount> chains;
   std::size_t count = 0;
-  places.counts_.fill(0);
-  const auto begin = [&](std::size_t chain, std::uint32_t bucket, std::uint32_t places_max) {
-    const std::uint32_t at = newest_[chain][bucket];
-    if (at != kNowhere) chains[count++] = {static_cast<std::uint32_t>(chain), at, places_max};
+  occurrences.counts_.fill(0);
+  const auto begin = [&](std::size_t chain, std::uint32_t bucket, std::uint32_t depth) {
+    const std::uint32_t at = chain_heads_[chain][bucket];
+    if (at != kNoPosition) chains[count++] = {static_cast<std::uint32_t>(chain), at, depth};
   };
   for (std::size_t order = 0; order < kOrders.size(); ++order) {
-    if (buckets[order] != kNowhere) begin(order, buckets[order], kPlacesMax[order]);
+    if (buckets[order] != kNoPosition) begin(order, buckets[order], kDepths[order]);
   }
   for (std::size_t context = 0; context < kModelContexts; ++context) {
-    begin(kOrders.size() + context, keys[context] >> kModelBucketShift, kModelPlacesMax);
+    begin(kOrders.size() + context, keys[context] >> kModelBucketShift, kModelDepth);
   }
   for (std::uint32_t i = 0; count > 0; ++i) {
     for (std::size_t c = 0; c < count;) {
       Chain& chain = chains[c];
-      places.places_[chain.number][i] = chain.at;
-      chain.at = links_[chain.at].older[chain.number];
-      if (chain.at != kNowhere && i + 1 < chain.places_max) {
+      occurrences.positions_[chain.number][i] = chain.at;
+      chain.at = links_[chain.at].previous[chain.number];
+      if (chain.at != kNoPosition && i + 1 < chain.depth) {
         ++c;
         continue;
       }
-      places.counts_[chain.number] = i + 1;
+      occurrences.counts_[chain.number] = i + 1;
       chain = chains[--count];
     }
   }
 }
 
-std::uint32_t History::find_match(std::uint32_t bucket, std::uint32_t place) const {
-  if (bucket == kNowhere) return kNowhere;
-  const std::uint32_t at = match_newest_[bucket];
-  return at != kNowhere && same_context(at, place, kMatchMin) ? at : kNowhere;
+std::uint32_t History::find_match(std::uint32_t bucket, std::uint32_t position) const {
+  if (bucket == kNoPosition) return kNoPosition;
+  const std::uint32_t at = match_table_[bucket];
+  return at != kNoPosition && same_context(at, position, kMatchMin) ? at : kNoPosition;
 }
 
-void History::enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t place) {
-  Links& links = links_[place];
+void History::enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t position) {
+  Links& links = links_[position];
   const auto put = [&](std::size_t chain, std::uint32_t bucket) {
-    links.older[chain] = std::exchange(newest_[chain][bucket], place);
+    links.previous[chain] = std::exchange(chain_heads_[chain].learn(bucket), position);
   };
   for (std::size_t order = 0; order < kOrders.size(); ++order) {
-    if (buckets[order] != kNowhere) put(order, buckets[order]);
+    if (buckets[order] != kNoPosition) put(order, buckets[order]);
   }
   for (std::size_t context = 0; context < kModelContexts; ++context) {
     links.keys[context] = static_cast<std::uint16_t>(keys[context]);
@@ -123,8 +131,8 @@ void History::enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t
   }
 }
 
-void History::enter_match(std::uint32_t bucket, std::uint32_t place) {
-  if (bucket != kNowhere) match_newest_[bucket] = place;
+void History::enter_match(std::uint32_t bucket, std::uint32_t position) {
+  if (bucket != kNoPosition) match_table_.learn(bucket) = position;
 }
 
 }  // namespace tacit

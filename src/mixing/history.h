@@ -10,27 +10,31 @@
 #include <span>
 #include <vector>
 
+#include "mixing/resettable_table.h"
+
 namespace tacit {
 
 class History {
  public:
-  // Contexts: of the last so many symbols, and as model_keys_of() makes them. How many places of a context's bucket are
-  // looked at, newest first (docs/decisions/0007).
+  // Contexts: of the last so many symbols, and as model_keys_of() makes them. kDepths: how many positions of a
+  // context's chain are looked at, newest first (docs/decisions/0007).
   static constexpr std::array<std::uint32_t, 5> kOrders = {1, 2, 3, 5, 8};
-  static constexpr std::array<std::uint32_t, 5> kPlacesMax = {64, 48, 32, 24, 24};
+  static constexpr std::array<std::uint32_t, 5> kDepths = {64, 48, 32, 24, 24};
   static constexpr std::size_t kModelContexts = 2;
-  static constexpr std::uint32_t kModelPlacesMax = 48;
-  static constexpr std::uint32_t kMatchMin = 12;  // symbols in common from which on a place is followed as a match
-  static constexpr std::uint32_t kNowhere = ~std::uint32_t{0};
+  static constexpr std::uint32_t kModelDepth = 48;
+  static constexpr std::uint32_t kMatchMin = 12;  // symbols in common from which on a position is a match
+  static constexpr std::uint32_t kNoPosition = ~std::uint32_t{0};
 
   // Strips of so many symbols, one after another; fewer than 2^32 - 1 in all.
   explicit History(std::span<const std::uint64_t> strip_sizes);
+  // As if made anew, at the cost of what the last strips have entered and the next ones need.
+  void reset(std::span<const std::uint64_t> strip_sizes);
 
-  // Where the lane's next symbol will stand, and what stands at a place that was coded.
-  [[nodiscard]] std::uint32_t place_of(std::size_t lane, std::uint64_t step) const {
+  // Where the lane's next symbol will stand, and what stands at a position that was coded.
+  [[nodiscard]] std::uint32_t position_of(std::size_t lane, std::uint64_t step) const {
     return begins_[lane] + static_cast<std::uint32_t>(step);
   }
-  [[nodiscard]] std::uint32_t symbol_at(std::uint32_t place) const { return symbols_[place]; }
+  [[nodiscard]] std::uint32_t symbol_at(std::uint32_t position) const { return symbols_[position]; }
   [[nodiscard]] std::size_t size() const { return symbols_.size(); }
 
   // The buckets of the contexts before the lane's step; entry kOrders.size() is that of kMatchMin symbols. Contexts
@@ -44,39 +48,41 @@ class History {
   [[nodiscard]] ModelKeys model_keys_of(std::size_t lane, std::uint64_t step, std::uint32_t first,
                                         std::uint32_t second) const;
 
-  // What the chains of a step's contexts lead to. Large: make one and use it for many steps.
-  class Places;
+  // Where a step's contexts occurred. Large: make one and use it for many steps.
+  class Occurrences;
   // Follows the chains of all contexts.
-  void find(const Buckets& buckets, const ModelKeys& keys, Places& places) const;
-  // Calls found(symbol) for each of the places, newest first, that the context kOrders[order] of the lane's step, whose
-  // place is `place`, stood before.
+  void find(const Buckets& buckets, const ModelKeys& keys, Occurrences& occurrences) const;
+  // Calls found(symbol) for each occurrence of the context of kOrders[order] symbols before `position`, newest first,
+  // with the symbol that followed it.
   template <class Found>
-  void for_each_place(std::size_t order, const Places& places, std::uint32_t place, const Found& found) const;
+  void for_each_occurrence(std::size_t order, const Occurrences& occurrences, std::uint32_t position,
+                           const Found& found) const;
   // The same for a context with the model's tokens.
   template <class Found>
-  void for_each_model_place(std::size_t context, const Places& places, std::uint32_t key, const Found& found) const;
+  void for_each_model_occurrence(std::size_t context, const Occurrences& occurrences, std::uint32_t key,
+                                 const Found& found) const;
 
-  // The newest place that kMatchMin symbols like those before `place` stood before, or kNowhere.
-  [[nodiscard]] std::uint32_t find_match(std::uint32_t bucket, std::uint32_t place) const;
+  // The newest position after the same kMatchMin symbols as stand before `position`, or kNoPosition.
+  [[nodiscard]] std::uint32_t find_match(std::uint32_t bucket, std::uint32_t position) const;
 
   // The symbol that the lane coded at `step`. Readers see it at once as a symbol, as a context's continuation after
   // enter().
-  void set(std::size_t lane, std::uint64_t step, std::uint32_t symbol) { symbols_[place_of(lane, step)] = symbol; }
-  // Enters the place of the lane's step into the chains of the contexts before it.
-  void enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t place);
-  // Enters `place`, whose symbol comes next, as the newest after its kMatchMin symbols.
-  void enter_match(std::uint32_t bucket, std::uint32_t place);
+  void set(std::size_t lane, std::uint64_t step, std::uint32_t symbol) { symbols_[position_of(lane, step)] = symbol; }
+  // Enters the position of the lane's step into the chains of the contexts before it.
+  void enter(const Buckets& buckets, const ModelKeys& keys, std::uint32_t position);
+  // Enters `position`, whose symbol comes next, as the newest after its kMatchMin symbols.
+  void enter_match(std::uint32_t bucket, std::uint32_t position);
 
  private:
   static constexpr std::size_t kChainCount = kOrders.size() + kModelContexts;
-  static constexpr std::uint32_t kPlacesOfAny = *std::max_element(kPlacesMax.begin(), kPlacesMax.end());
-  static_assert(kModelPlacesMax <= kPlacesOfAny);
-  // A model key's upper half is its bucket, its lower half is kept with the place.
+  static constexpr std::uint32_t kDepthMax = *std::max_element(kDepths.begin(), kDepths.end());
+  static_assert(kModelDepth <= kDepthMax);
+  // A model key's upper half is its bucket, its lower half is kept with the position.
   static constexpr int kModelBucketShift = 16;
 
-  // Of a place, side by side: chains of different contexts lead to the same places.
+  // Of a position, side by side: chains of different contexts lead to the same positions.
   struct alignas(32) Links {
-    std::array<std::uint32_t, kChainCount> older;  // the place before it in the chain
+    std::array<std::uint32_t, kChainCount> previous;  // the position before it in the chain
     std::array<std::uint16_t, kModelContexts> keys;
   };
 
@@ -90,32 +96,33 @@ class History {
   int bucket_bits_ = 0;
   std::vector<std::uint32_t> begins_;
   std::vector<std::uint32_t> symbols_;
-  std::vector<Links> links_;
-  std::array<std::vector<std::uint32_t>, kChainCount> newest_;  // of each bucket
-  std::vector<std::uint32_t> match_newest_;
+  std::vector<Links> links_;  // of each position; where none was entered yet, maybe those of an earlier text
+  std::vector<ResettableTable<std::uint32_t>> chain_heads_;     // newest position of each bucket
+  ResettableTable<std::uint32_t> match_table_{0, kNoPosition};  // newest position of each bucket of kMatchMin symbols
 };
 
-class History::Places {
+class History::Occurrences {
  private:
   friend class History;
-  std::array<std::array<std::uint32_t, kPlacesOfAny>, kChainCount> places_;
+  std::array<std::array<std::uint32_t, kDepthMax>, kChainCount> positions_;
   std::array<std::uint32_t, kChainCount> counts_;
 };
 
 template <class Found>
-void History::for_each_place(std::size_t order, const Places& places, std::uint32_t place, const Found& found) const {
-  for (std::uint32_t i = 0; i < places.counts_[order]; ++i) {
-    const std::uint32_t at = places.places_[order][i];
-    if (same_context(at, place, kOrders[order])) found(symbols_[at]);
+void History::for_each_occurrence(std::size_t order, const Occurrences& occurrences, std::uint32_t position,
+                                  const Found& found) const {
+  for (std::uint32_t i = 0; i < occurrences.counts_[order]; ++i) {
+    const std::uint32_t at = occurrences.positions_[order][i];
+    if (same_context(at, position, kOrders[order])) found(symbols_[at]);
   }
 }
 
 template <class Found>
-void History::for_each_model_place(std::size_t context, const Places& places, std::uint32_t key,
-                                   const Found& found) const {
+void History::for_each_model_occurrence(std::size_t context, const Occurrences& occurrences, std::uint32_t key,
+                                        const Found& found) const {
   const std::size_t chain = kOrders.size() + context;
-  for (std::uint32_t i = 0; i < places.counts_[chain]; ++i) {
-    const std::uint32_t at = places.places_[chain][i];
+  for (std::uint32_t i = 0; i < occurrences.counts_[chain]; ++i) {
+    const std::uint32_t at = occurrences.positions_[chain][i];
     if (links_[at].keys[context] == static_cast<std::uint16_t>(key)) found(symbols_[at]);
   }
 }

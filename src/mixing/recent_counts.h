@@ -25,6 +25,12 @@ class RecentCounts {
     ++counts_[symbol];
   }
 
+  void reset() {
+    for (const std::uint32_t symbol : recent_) counts_[symbol] = 0;
+    recent_.clear();
+    oldest_ = 0;
+  }
+
   [[nodiscard]] std::uint32_t total() const { return static_cast<std::uint32_t>(recent_.size()); }
   [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const { return counts_[symbol]; }
   [[nodiscard]] std::span<const std::uint32_t> counts() const { return counts_; }

@@ -41,8 +41,8 @@ std::uint64_t Frequencies::sum(std::uint32_t first, std::uint32_t end) const {
 std::uint64_t Frequencies::added(std::uint32_t first, std::uint32_t end) const {
   if (unit_ == 0) return 0;
   std::uint64_t counts = kernels_.sum(counts_.data() + first, end - first);
-  for (const Taken& taken : taken_) {
-    if (taken.symbol >= first && taken.symbol < end) counts -= counts_[taken.symbol];
+  for (const Excluded& excluded : excluded_) {
+    if (excluded.symbol >= first && excluded.symbol < end) counts -= counts_[excluded.symbol];
   }
   return counts * unit_;
 }
@@ -64,9 +64,9 @@ std::uint32_t Frequencies::symbol_at(std::uint64_t value, Interval& interval) co
   return symbol;
 }
 
-void Frequencies::take(std::uint32_t symbol) {
+void Frequencies::exclude(std::uint32_t symbol) {
   const std::uint32_t frequency = values_[symbol];
-  taken_.push_back({symbol, frequency});
+  excluded_.push_back({symbol, frequency});
   values_[symbol] = 0;
   total_ -= frequency;
 }
@@ -82,11 +82,11 @@ void Frequencies::add_counts(std::span<const std::uint32_t> counts, std::uint32_
 void Frequencies::restore() {
   total_ -= std::exchange(added_total_, 0);
   unit_ = 0;
-  for (const Taken& taken : taken_) {
-    values_[taken.symbol] = taken.frequency;
-    total_ += taken.frequency;
+  for (const Excluded& excluded : excluded_) {
+    values_[excluded.symbol] = excluded.frequency;
+    total_ += excluded.frequency;
   }
-  taken_.clear();
+  excluded_.clear();
 }
 
 }  // namespace tacit

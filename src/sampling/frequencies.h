@@ -25,10 +25,10 @@ struct TopTokens {
   std::uint32_t second = 0;
 };
 
-// total < 2^51: at most 2^20 tokens (base/limits.h) of at most 2^30, and 256 escapes.
+// total < 2^51: at most 2^20 tokens (base/limits.h) of at most 2^30, and 256 byte symbols.
 class Frequencies {
  public:
-  // `symbol_count` >= `vocabulary_size`; symbols beyond the vocabulary (escapes) get the frequency 1 each.
+  // `symbol_count` >= `vocabulary_size`; symbols beyond the vocabulary (byte symbols) get the frequency 1 each.
   Frequencies(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count);
 
   // The plain softmax of `logits`, in units of 2^-30 of the most likely symbol, at least one unit each (spec/
@@ -40,7 +40,7 @@ class Frequencies {
 
   [[nodiscard]] std::uint64_t total() const { return total_; }
   [[nodiscard]] std::uint32_t symbol_count() const { return static_cast<std::uint32_t>(values_.size()); }
-  // Before any are taken out.
+  // Before any are excluded.
   [[nodiscard]] TopTokens top() const;
   [[nodiscard]] std::uint32_t operator[](std::uint32_t symbol) const {
     const std::uint32_t value = values_[symbol];
@@ -50,12 +50,12 @@ class Frequencies {
   // The symbol whose interval holds `value` < total().
   [[nodiscard]] std::uint32_t symbol_at(std::uint64_t value, Interval& interval) const;
 
-  // Takes a symbol out, so that it has an empty interval.
-  void take(std::uint32_t symbol);
-  // Adds `unit` for each count to the symbols that are not taken out: once, after which no more are taken. No frequency
+  // Gives a symbol an empty interval, as PPM's exclusion does.
+  void exclude(std::uint32_t symbol);
+  // Adds `unit` for each count to the symbols that are not excluded: once, after which no more are. No frequency
   // may reach 2^32. `counts`, one for each symbol, must not change before restore().
   void add_counts(std::span<const std::uint32_t> counts, std::uint32_t unit);
-  // Undoes take() and add_counts().
+  // Undoes exclude() and add_counts().
   void restore();
 
  private:
@@ -65,13 +65,13 @@ class Frequencies {
 
   const kernels::DistributionKernels& kernels_;
   std::uint32_t vocabulary_size_;
-  std::vector<std::uint32_t> values_;  // zero only where a symbol is taken out
+  std::vector<std::uint32_t> values_;  // zero only where a symbol is excluded
   std::uint64_t total_ = 0;
-  struct Taken {
+  struct Excluded {
     std::uint32_t symbol;
     std::uint32_t frequency;
   };
-  std::vector<Taken> taken_;
+  std::vector<Excluded> excluded_;
   std::span<const std::uint32_t> counts_;  // that are added when a frequency is asked for: few ever are
   std::uint32_t unit_ = 0;
   std::uint64_t added_total_ = 0;

@@ -139,8 +139,8 @@ void Ranking::gather() {
   std::make_heap(heap_.begin(), heap_.end());
 }
 
-Kept keep(const SamplerSettings& settings, const std::uint32_t* weights, std::uint64_t total, const std::uint32_t* plain,
-          std::uint64_t plain_total, Ranking& ranking, std::uint32_t ranks_max) {
+Kept keep(const SamplerSettings& settings, const std::uint32_t* weights, std::uint64_t total,
+          const std::uint32_t* plain, std::uint64_t plain_total, Ranking& ranking, std::uint32_t ranks_max) {
   const bool temperature_last = settings.order == SamplerSettings::Order::kTemperatureLast;
   Filters filters(temperature_last ? plain : weights, temperature_last ? plain_total : total, ranking,
                   ranks_max);
@@ -159,7 +159,7 @@ Kept keep(const SamplerSettings& settings, const std::uint32_t* weights, std::ui
 }
 
 void RecentTokens::add(std::uint32_t token) {
-  if (token >= counts_.size()) return;  // an escape
+  if (token >= counts_.size()) return;  // a byte symbol
   if (window_ > 0 && past_.size() >= window_) --counts_[past_[past_.size() - window_]];
   past_.push_back(token);
   ++counts_[token];

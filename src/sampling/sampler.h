@@ -46,10 +46,11 @@ struct Kept {
   std::uint64_t total = 0;
 };
 
-// top_p looks at `ranks_max` tokens at most. `weights`: at the settings' temperature, `total` their sum. `plain`: those that the filters see, which are others
-// where the temperature comes last; `ranking`: of those, or of any with the same order.
-Kept keep(const SamplerSettings& settings, const std::uint32_t* weights, std::uint64_t total, const std::uint32_t* plain,
-          std::uint64_t plain_total, Ranking& ranking, std::uint32_t ranks_max);
+// top_p looks at `ranks_max` tokens at most. `weights`: at the settings' temperature, `total` their sum. `plain`: those
+// that the filters see, which are others where the temperature comes last; `ranking`: of those, or of any with the same
+// order.
+Kept keep(const SamplerSettings& settings, const std::uint32_t* weights, std::uint64_t total,
+          const std::uint32_t* plain, std::uint64_t plain_total, Ranking& ranking, std::uint32_t ranks_max);
 
 // How often each token occurred in a lane's past, as far as the penalties look.
 class RecentTokens {

@@ -35,83 +35,83 @@ const std::array<GuessedSampler, kGuessedSamplers> kGuessed = {{
 // At first. Most texts were drawn by another model, and a short one has no time to show it.
 constexpr double kPlainShare = 0.9;
 constexpr double kStatedShare = 0.9;
-constexpr double kTogetherStart = 0.5;
-constexpr double kMissesStart = 0.1;
-constexpr double kTrialsStart = 10;
+constexpr double kSharedWeightStart = 0.5;
+constexpr double kEscapeCountStart = 0.1;
+constexpr double kTotalCountStart = 10;
 
-constexpr double kMeanRate = 0.01;        // of the mean of the lanes' own beliefs
-constexpr double kPooledForget = 0.001;   // each step, towards the first belief
-constexpr double kTogetherForget = 0.01;  // likewise
-constexpr double kShareMin = 1e-5;
+constexpr double kMeanRate = 0.01;            // of the mean of the lanes' own posteriors
+constexpr double kPooledForget = 0.001;       // each step, towards the prior
+constexpr double kSharedWeightForget = 0.01;  // likewise
+constexpr double kPosteriorMin = 1e-5;
 constexpr double kEscapeMax = 0.3;
 constexpr double kSavingDecay = 0.98;
 constexpr double kSavingMin = 0.004;   // of the plain softmax's information; less is not worth the time
-constexpr std::uint64_t kLooksMin = 32;
-constexpr std::uint64_t kLookEvery = 16;  // steps, where the samplers are not worth the time
+constexpr std::uint64_t kEvaluatedStepsMin = 32;
+constexpr std::uint64_t kEvaluationInterval = 16;  // steps, where the samplers are not worth the time
 
 }  // namespace
 
-const char* sampler_name(std::size_t expert) { return expert == kStated ? "stated" : kGuessed[expert].name; }
+const char* sampler_name(std::size_t sampler) { return sampler == kStated ? "stated" : kGuessed[sampler].name; }
 
-SamplerExperts::SamplerExperts(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size,
-                               std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated)
+CandidateSamplers::CandidateSamplers(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size,
+                                     std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated)
     : kernels_(kernels),
       vocabulary_size_(vocabulary_size),
-      escape_count_(symbol_count - vocabulary_size),
+      byte_symbol_count_(symbol_count - vocabulary_size),
       count_(kGuessedSamplers + (stated.has_value() ? 1 : 0)),
       ranking_(kernels) {
   for (auto& weights : weights_) weights.resize(vocabulary_size);
   if (stated.has_value()) stated_.emplace(*stated, vocabulary_size, kernels);
 }
 
-Status SamplerExperts::set(const float* logits, const RecentTokens* recent) {
+Status CandidateSamplers::set(const float* logits, const RecentTokens* recent) {
   std::array<std::uint64_t, kTemperatures> totals;
   for (std::size_t t = 0; t < kTemperatures; ++t) {
     totals[t] = kernels_.frequencies(logits, vocabulary_size_, kScales[t], weights_[t].data());
     if (totals[t] == 0) return model_error("the model gave a logit that is infinite or no number");
   }
   ranking_.reset(weights_[0].data(), vocabulary_size_);
-  for (std::size_t e = 0; e < kGuessedSamplers; ++e) {
-    const GuessedSampler& guessed = kGuessed[e];
-    kept_[e] = keep(guessed.settings, weights_of(e), totals[guessed.temperature], weights_[0].data(), totals[0],
+  for (std::size_t s = 0; s < kGuessedSamplers; ++s) {
+    const GuessedSampler& guessed = kGuessed[s];
+    kept_[s] = keep(guessed.settings, weights_of(s), totals[guessed.temperature], weights_[0].data(), totals[0],
                     ranking_, kRanksMax);
   }
-  kept_[kPlain].total += escape_count_;
+  kept_[kPlain].total += byte_symbol_count_;
   if (!stated_.has_value()) return {};
   TACIT_TRY(stated_->set(logits, recent));
   kept_[kStated] = stated_->kept();
   return {};
 }
 
-const std::uint32_t* SamplerExperts::weights_of(std::size_t expert) const {
-  return expert == kStated ? stated_->weights() : weights_[kGuessed[expert].temperature].data();
+const std::uint32_t* CandidateSamplers::weights_of(std::size_t sampler) const {
+  return sampler == kStated ? stated_->weights() : weights_[kGuessed[sampler].temperature].data();
 }
 
-double SamplerExperts::probability(std::size_t expert, std::uint32_t symbol) const {
-  const Kept& kept = kept_[expert];
-  if (symbol >= vocabulary_size_) return expert == kPlain ? 1.0 / static_cast<double>(kept.total) : 0.0;
-  const std::uint32_t weight = weights_of(expert)[symbol];
+double CandidateSamplers::probability(std::size_t sampler, std::uint32_t symbol) const {
+  const Kept& kept = kept_[sampler];
+  if (symbol >= vocabulary_size_) return sampler == kPlain ? 1.0 / static_cast<double>(kept.total) : 0.0;
+  const std::uint32_t weight = weights_of(sampler)[symbol];
   const bool inside = weight >= kept.lowest && weight <= kept.highest;
   return inside ? static_cast<double>(weight) / static_cast<double>(kept.total) : 0.0;
 }
 
-void SamplerExperts::mix(const SamplerShares& shares, const SamplerShares& escapes, Frequencies& mixed) const {
-  std::array<double, kSamplerExpertsMax> gains;
+void CandidateSamplers::mix(const SamplerShares& shares, const SamplerShares& escapes, Frequencies& mixed) const {
+  std::array<double, kSamplersMax> gains;
   double plain = shares[kPlain];
-  for (std::size_t e = 1; e < count_; ++e) {
-    plain = plain + shares[e] * escapes[e];
-    gains[e] = shares[e] * (1.0 - escapes[e]);
+  for (std::size_t s = 1; s < count_; ++s) {
+    plain = plain + shares[s] * escapes[s];
+    gains[s] = shares[s] * (1.0 - escapes[s]);
   }
   gains[kPlain] = plain;
-  std::array<kernels::MixtureCut, kSamplerExpertsMax> cuts;
-  std::array<kernels::MixturePart, kSamplerExpertsMax> parts;
+  std::array<kernels::MixtureCut, kSamplersMax> cuts;
+  std::array<kernels::MixturePart, kSamplersMax> parts;
   std::size_t part_count = 0;
   std::size_t cut_count = 0;
-  for (std::size_t e = 0; e < count_; ++e) {
-    const std::uint32_t* weights = weights_of(e);
-    const Kept& kept = kept_[e];
-    const auto gain = static_cast<float>(gains[e] / static_cast<double>(kept.total) *
-                                         static_cast<double>(kernels::kFrequencyOne));
+  for (std::size_t s = 0; s < count_; ++s) {
+    const std::uint32_t* weights = weights_of(s);
+    const Kept& kept = kept_[s];
+    const auto gain =
+        static_cast<float>(gains[s] / static_cast<double>(kept.total) * static_cast<double>(kernels::kFrequencyOne));
     if (part_count == 0 || parts[part_count - 1].weights != weights) {
       parts[part_count++] = {weights, 0, cuts.data() + cut_count, 0};
     }
@@ -124,22 +124,22 @@ void SamplerExperts::mix(const SamplerShares& shares, const SamplerShares& escap
 
 SamplerMixture::SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_size,
                                const std::optional<SamplerSettings>& stated)
-    : expert_count_(kGuessedSamplers + (stated.has_value() ? 1 : 0)),
+    : sampler_count_(kGuessedSamplers + (stated.has_value() ? 1 : 0)),
       stated_(stated.has_value()),
-      together_(kTogetherStart),
+      shared_weight_(kSharedWeightStart),
       lanes_(lane_count) {
   const double guessed = stated_ ? 1.0 - kStatedShare : 1.0;
-  first_.fill(guessed * (1.0 - kPlainShare) / static_cast<double>(kGuessedSamplers - 1));
-  first_[kPlain] = guessed * kPlainShare;
-  first_[kStated] = stated_ ? kStatedShare : 0.0;
-  pooled_ = first_;
-  mean_ = first_;
-  misses_.fill(kMissesStart);
-  trials_.fill(kTrialsStart);
-  escapes_.fill(kMissesStart / kTrialsStart);
+  prior_.fill(guessed * (1.0 - kPlainShare) / static_cast<double>(kGuessedSamplers - 1));
+  prior_[kPlain] = guessed * kPlainShare;
+  prior_[kStated] = stated_ ? kStatedShare : 0.0;
+  pooled_posterior_ = prior_;
+  mean_posterior_ = prior_;
+  escape_counts_.fill(kEscapeCountStart);
+  total_counts_.fill(kTotalCountStart);
+  escapes_.fill(kEscapeCountStart / kTotalCountStart);
   for (Lane& lane : lanes_) {
-    lane.alone = first_;
-    lane.together = kTogetherStart;
+    lane.own_posterior = prior_;
+    lane.shared_weight = kSharedWeightStart;
   }
   if (stated_ && stated->has_penalties()) {
     recent_.assign(lane_count, RecentTokens(vocabulary_size, stated->penalty_window));
@@ -148,120 +148,123 @@ SamplerMixture::SamplerMixture(std::size_t lane_count, std::uint32_t vocabulary_
 
 SamplerShares SamplerMixture::shares_of(const Lane& lane) const {
   SamplerShares shares{};
-  for (std::size_t e = 0; e < expert_count_; ++e) {
-    shares[e] = lane.together * pooled_[e] + (1.0 - lane.together) * lane.alone[e];
+  for (std::size_t s = 0; s < sampler_count_; ++s) {
+    shares[s] = lane.shared_weight * pooled_posterior_[s] + (1.0 - lane.shared_weight) * lane.own_posterior[s];
   }
   return shares;
 }
 
-double SamplerMixture::drift() const { return std::max(1.0 / static_cast<double>(looks_ + 1), kSamplerDrift); }
+double SamplerMixture::fixed_share() const {
+  return std::max(1.0 / static_cast<double>(evaluated_steps_ + 1), kSamplerFixedShare);
+}
 
-bool SamplerMixture::looks(std::uint64_t step) const { return awake_ || step % kLookEvery == 0; }
+bool SamplerMixture::evaluates(std::uint64_t step) const { return active_ || step % kEvaluationInterval == 0; }
 
 Result<TopTokens> SamplerMixture::set(std::size_t lane, std::uint64_t step, const float* logits,
-                                      SamplerExperts& experts, Frequencies& frequencies) {
-  lanes_[lane].observed = looks(step);
-  if (!lanes_[lane].observed) {
+                                      CandidateSamplers& samplers, Frequencies& frequencies) {
+  lanes_[lane].evaluated = evaluates(step);
+  if (!lanes_[lane].evaluated) {
     TACIT_TRY(frequencies.set_softmax(logits));
     return frequencies.top();
   }
-  TACIT_TRY(experts.set(logits, recent_.empty() ? nullptr : &recent_[lane]));
-  experts.mix(shares(lane), escapes_, frequencies);
-  return experts.top();
+  TACIT_TRY(samplers.set(logits, recent_.empty() ? nullptr : &recent_[lane]));
+  samplers.mix(shares(lane), escapes_, frequencies);
+  return samplers.top();
 }
 
-void SamplerMixture::observe(std::size_t index, std::uint32_t symbol, const SamplerExperts& experts) {
+void SamplerMixture::observe(std::size_t index, std::uint32_t symbol, const CandidateSamplers& samplers) {
   Lane& lane = lanes_[index];
   if (!recent_.empty()) recent_[index].add(symbol);
-  if (!lane.observed) return;
-  const double plain = experts.probability(kPlain, symbol);
-  lane.alone_fit = 0;
-  lane.pooled_fit = 0;
-  for (std::size_t e = 0; e < expert_count_; ++e) {
+  if (!lane.evaluated) return;
+  const double plain = samplers.probability(kPlain, symbol);
+  lane.own_likelihood = 0;
+  lane.pooled_likelihood = 0;
+  for (std::size_t s = 0; s < sampler_count_; ++s) {
     double p = plain;
-    if (e != kPlain) {
-      const double own = experts.probability(e, symbol);
-      lane.missed[e] = own == 0;
-      p = (1.0 - escapes_[e]) * own + escapes_[e] * plain;
+    if (s != kPlain) {
+      const double own = samplers.probability(s, symbol);
+      lane.escaped[s] = own == 0;
+      p = (1.0 - escapes_[s]) * own + escapes_[s] * plain;
     }
-    lane.likelihoods[e] = p;
-    lane.alone_fit = lane.alone_fit + lane.alone[e] * p;
-    lane.pooled_fit = lane.pooled_fit + pooled_[e] * p;
+    lane.likelihoods[s] = p;
+    lane.own_likelihood = lane.own_likelihood + lane.own_posterior[s] * p;
+    lane.pooled_likelihood = lane.pooled_likelihood + pooled_posterior_[s] * p;
   }
   const numeric::FastLog& ln = numeric::FastLog::instance();
   lane.plain = -ln(plain);
-  lane.saved = ln(lane.fit()) + lane.plain;
+  lane.saved = ln(lane.likelihood()) + lane.plain;
 }
 
 void SamplerMixture::learn(std::uint64_t step) {
-  if (!looks(step)) return;
+  if (!evaluates(step)) return;
   SamplerShares sums{};
   double count = 0;
   double saved = 0;
   double plain = 0;
-  for (const Lane& lane : lanes_) {  // before any update: all lanes were coded with the same beliefs
-    if (lane.observed) count_misses(lane);
+  for (const Lane& lane : lanes_) {  // before any update: all lanes were coded with the same posteriors
+    if (lane.evaluated) count_escapes(lane);
   }
   for (Lane& lane : lanes_) {
-    if (!lane.observed) continue;
+    if (!lane.evaluated) continue;
     count = count + 1.0;
     saved = saved + lane.saved;
     plain = plain + lane.plain;
     update(lane);
-    for (std::size_t e = 0; e < expert_count_; ++e) sums[e] = sums[e] + lane.alone[e];
+    for (std::size_t s = 0; s < sampler_count_; ++s) sums[s] = sums[s] + lane.own_posterior[s];
   }
   if (count == 0) return;
-  ++looks_;
-  forget(sums, count);
+  ++evaluated_steps_;
+  update_shared(sums, count);
   for (Lane& lane : lanes_) {
-    if (lane.observed) drift(lane);
-    lane.observed = false;
+    if (lane.evaluated) share_toward_mean(lane);
+    lane.evaluated = false;
   }
   saved_ = kSavingDecay * saved_ + saved / count;
   plain_ = kSavingDecay * plain_ + plain / count;
-  awake_ = stated_ || looks_ < kLooksMin || saved_ >= kSavingMin * plain_;
+  active_ = stated_ || evaluated_steps_ < kEvaluatedStepsMin || saved_ >= kSavingMin * plain_;
 }
 
-void SamplerMixture::count_misses(const Lane& lane) {
+void SamplerMixture::count_escapes(const Lane& lane) {
   const SamplerShares shares = shares_of(lane);
-  for (std::size_t e = 0; e < expert_count_; ++e) {
-    const double posterior = shares[e] * lane.likelihoods[e] / lane.fit();
-    trials_[e] = trials_[e] + posterior;
-    if (lane.missed[e]) misses_[e] = misses_[e] + posterior;
+  for (std::size_t s = 0; s < sampler_count_; ++s) {
+    const double posterior = shares[s] * lane.likelihoods[s] / lane.likelihood();
+    total_counts_[s] = total_counts_[s] + posterior;
+    if (lane.escaped[s]) escape_counts_[s] = escape_counts_[s] + posterior;
   }
 }
 
 // Bayes' rule: for the lane, then with its symbol as evidence for all lanes.
 void SamplerMixture::update(Lane& lane) {
-  lane.together = lane.together * lane.pooled_fit / lane.fit();
-  const double pooled_part = together_ * lane.pooled_fit;
-  together_ = pooled_part / (pooled_part + (1.0 - together_) * lane.alone_fit);
+  lane.shared_weight = lane.shared_weight * lane.pooled_likelihood / lane.likelihood();
+  const double pooled_part = shared_weight_ * lane.pooled_likelihood;
+  shared_weight_ = pooled_part / (pooled_part + (1.0 - shared_weight_) * lane.own_likelihood);
   double sum = 0;
-  for (std::size_t e = 0; e < expert_count_; ++e) {
-    lane.alone[e] = lane.alone[e] * lane.likelihoods[e] / lane.alone_fit;
-    pooled_[e] = pooled_[e] * lane.likelihoods[e];
-    sum = sum + pooled_[e];
+  for (std::size_t s = 0; s < sampler_count_; ++s) {
+    lane.own_posterior[s] = lane.own_posterior[s] * lane.likelihoods[s] / lane.own_likelihood;
+    pooled_posterior_[s] = pooled_posterior_[s] * lane.likelihoods[s];
+    sum = sum + pooled_posterior_[s];
   }
-  for (std::size_t e = 0; e < expert_count_; ++e) pooled_[e] = pooled_[e] / sum;
+  for (std::size_t s = 0; s < sampler_count_; ++s) pooled_posterior_[s] = pooled_posterior_[s] / sum;
 }
 
-// `sums`: of the own beliefs of `lane_count` lanes.
-void SamplerMixture::forget(const SamplerShares& sums, double lane_count) {
-  const double rate = std::max(1.0 / static_cast<double>(looks_ + 1), kMeanRate);
-  for (std::size_t e = 0; e < expert_count_; ++e) {
-    escapes_[e] = std::min(misses_[e] / trials_[e], kEscapeMax);
-    pooled_[e] = (1.0 - kPooledForget) * pooled_[e] + kPooledForget * first_[e];
-    mean_[e] = std::max(mean_[e] + rate * (sums[e] / lane_count - mean_[e]), kShareMin);
+// `sums`: of the own posteriors of `lane_count` lanes.
+void SamplerMixture::update_shared(const SamplerShares& sums, double lane_count) {
+  const double rate = std::max(1.0 / static_cast<double>(evaluated_steps_ + 1), kMeanRate);
+  for (std::size_t s = 0; s < sampler_count_; ++s) {
+    escapes_[s] = std::min(escape_counts_[s] / total_counts_[s], kEscapeMax);
+    pooled_posterior_[s] = (1.0 - kPooledForget) * pooled_posterior_[s] + kPooledForget * prior_[s];
+    mean_posterior_[s] =
+        std::max(mean_posterior_[s] + rate * (sums[s] / lane_count - mean_posterior_[s]), kPosteriorMin);
   }
-  together_ = (1.0 - kTogetherForget) * together_ + kTogetherForget * kTogetherStart;
+  shared_weight_ = (1.0 - kSharedWeightForget) * shared_weight_ + kSharedWeightForget * kSharedWeightStart;
 }
 
-void SamplerMixture::drift(Lane& lane) const {
-  const double drift = this->drift();
-  for (std::size_t e = 0; e < expert_count_; ++e) {
-    lane.alone[e] = (1.0 - drift) * lane.alone[e] + drift * mean_[e];
+void SamplerMixture::share_toward_mean(Lane& lane) const {
+  const double share = fixed_share();
+  for (std::size_t s = 0; s < sampler_count_; ++s) {
+    lane.own_posterior[s] = (1.0 - share) * lane.own_posterior[s] + share * mean_posterior_[s];
   }
-  lane.together = (1.0 - drift) * lane.together + drift * together_;
+  lane.shared_weight = (1.0 - share) * lane.shared_weight + share * shared_weight_;
 }
 
 }  // namespace tacit

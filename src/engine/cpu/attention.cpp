@@ -112,7 +112,7 @@ void Forward::rotate_and_store(std::uint32_t layer, std::uint32_t r) {
   }
   for (std::uint32_t head = 0; head < shape.kv_head_count; ++head) {
     lanes_[row.lane].store(kernels_, layer, head, row.position, key_.row(r) + head * config_.head_dim,
-                    value_.row(r) + head * config_.value_dim);
+                           value_.row(r) + head * config_.value_dim);
   }
 }
 
@@ -146,16 +146,16 @@ void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::u
   head.value_scale_stride = lane.slot_count(layer);
   head.sinks = sinks.empty() ? nullptr : &sinks[kv_head * group];
   for (std::uint32_t r = lane_rows.begin; r < lane_rows.end; ++r) {
-    const AttentionSpan attended = this->attention_span(layer, rows_[r].position);
-    const Attended attended = attended_slots(lane, layer, attended.sink, attended.first, rows_[r].position);
+    const AttentionSpan span = attention_span(layer, rows_[r].position);
+    const Attended attended = attended_slots(lane, layer, span.sink, span.first, rows_[r].position);
     const std::uint32_t first_row = 2 * (r - lane_rows.begin) * group;
     head.scores = scores.row(first_row);
     head.residual_scores = scores.row(first_row + 1);
     head.spans = attended.spans.data();
     head.span_count = attended.count;
     for (std::uint32_t i = 0; modifies_scores() && i < group; ++i) {
-      modify_scores(kv_head * group + i, attended, rows_[r].position, {head.spans, head.span_count},
-                  scores.row(first_row + 2 * i), scores.row(first_row + 2 * i + 1));
+      modify_scores(kv_head * group + i, span, rows_[r].position, {head.spans, head.span_count},
+                    scores.row(first_row + 2 * i), scores.row(first_row + 2 * i + 1));
     }
     kernels_.attend(head, attention_.row(r) + std::size_t{kv_head} * group * config_.value_dim);
   }
@@ -163,10 +163,10 @@ void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::u
 
 bool Forward::modifies_scores() const { return config_.attention_cap != 0.0f || !alibi_slopes_.empty(); }
 
-// Makes the scores final where they are more than products: the cap and the penalty on distance. They are added up,
-// scaled and stay in `scores`; nothing is left in `residual_scores`.
+// Makes the scores final where they are more than products: soft cap (arXiv 2408.00118) and ALiBi bias (2108.12409). They
+// are added up, scaled and stay in `scores`; nothing is left in `residual_scores`.
 void Forward::modify_scores(std::uint32_t head, const AttentionSpan& attended, std::uint32_t position,
-                          std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const {
+                            std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const {
   std::uint32_t distance = position - attended.first;  // of the first slot of the next span
   RowMatrix& modified = scratch().modified;                 // a row of its own, since kernels write the padding
   modified.resize(1, scratch().scores.width());

@@ -81,7 +81,7 @@ class Forward {
                         std::uint32_t kv_head, QuantizedMatrix& out);
   [[nodiscard]] bool modifies_scores() const;
   void modify_scores(std::uint32_t head, const AttentionSpan& attended, std::uint32_t position,
-                   std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const;
+                     std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const;
   [[nodiscard]] AttentionSpan attention_span(std::uint32_t layer, std::uint32_t position) const;
 
   // experts.cpp: from the current input, which is `input`, into ffn_out_.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Arithmetic that the parts of the predictor share, all of it in the contract (spec/numeric.md, section 10).
+// A learnt probability, and the arithmetic of probabilities that the parts of the predictor share; all of it is in the
+// contract (spec/numeric.md, section 10).
 #pragma once
 
 #include <algorithm>
@@ -10,13 +11,13 @@
 
 namespace tacit {
 
-// A learnt mean and how often it was learnt from.
-struct LearntShare {
+// The mean of what was observed, and how often it was.
+struct AdaptiveProbability {
   double value = 0;
   double count = 2;
 
-  // Follows a target: the mean of all at first, of the newest 1 / rate_min later.
-  void follow(double target, double rate_min) {
+  // The mean of all targets at first, of the newest 1 / rate_min later.
+  void update(double target, double rate_min) {
     count += 1.0;
     value = value + std::max(1.0 / count, rate_min) * (target - value);
   }
@@ -35,10 +36,11 @@ inline double squash(double x) {
   return 1.0 / (1.0 + static_cast<double>(numeric::exp(static_cast<float>(-clamped))));
 }
 
-// The belief in one of two, after what happened with the probabilities that they gave it.
-inline double weighed(double belief, double p, double other) {
-  const double own = belief * p;
-  return own / (own + (1.0 - belief) * other);
+// The posterior of one of two predictors, after something to which it gave the probability p, and the other one
+// `other`.
+inline double bayes_update(double prior, double p, double other) {
+  const double own = prior * p;
+  return own / (own + (1.0 - prior) * other);
 }
 
 }  // namespace tacit
