@@ -861,7 +861,7 @@ class BlockBuilder {
   }
   // By brotli, which is the best at short texts.
   BlockBuilder& add_brotli(std::string_view text) {
-    Fallback fallback = smallest_fallback(span_of(text));
+    Fallback fallback = FallbackSearch(span_of(text)).smallest();
     EXPECT_EQ(fallback.method, archive::Method::kBrotli);
     return add(archive::Method::kBrotli, std::move(fallback.payload), text, text.size());
   }
@@ -1107,7 +1107,7 @@ TEST(Codec, RefusesSegmentsThatAreNotWhatTheySay) {
   append_bytes(two, ByteVector{0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 7});  // a skippable frame: zstd takes it
   expect_damaged_block(BlockBuilder().add(Method::kZstd, two, text, 20), "two zstd frames");
   const std::string words = "Once upon a time, there was a model that knew what comes next, and what comes after that.";
-  const ByteVector stream = smallest_fallback(span_of(words)).payload;
+  const ByteVector stream = FallbackSearch(span_of(words)).smallest().payload;
   longer = stream;
   longer.push_back(0);
   expect_damaged_block(BlockBuilder().add(Method::kBrotli, longer, words, words.size()),

@@ -3,39 +3,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "archive/writer.h"
-#include "codec/fallback.h"
 
 namespace tacit {
 namespace {
-
-// Every strip starts with an empty context, which costs some ten bytes of code; with so many tokens at least in each
-// that is about 0.3 % of them (docs/decisions/0003).
-constexpr std::size_t kStripTokensMin = 8192;
-
-// The model is given up if after so many symbols a lane it projects to store the block in more bytes than it has, or in
-// so much more than the fallback takes. Not closer: the first symbols of a lane cost more, and one lane is not another.
-constexpr std::uint64_t kTrialSymbols = 256;
-constexpr double kHopeless = 2.5;
-
-using Strip = BlockCodec::Strip;
-
-std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenId> symbols, ByteSpan bytes,
-                              std::uint32_t lane_max) {
-  const std::size_t count = std::clamp<std::size_t>(symbols.size() / kStripTokensMin, 1, lane_max);
-  std::vector<Strip> strips;
-  std::size_t byte = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t begin = symbols.size() * i / count;
-    const std::size_t end = symbols.size() * (i + 1) / count;
-    const std::span<const TokenId> part = symbols.subspan(begin, end - begin);
-    const std::size_t size = tokenizer.decode(part, i == 0).value().size();
-    strips.push_back({part, bytes.subspan(byte, size), {}, {}, 0});
-    byte += size;
-  }
-  return strips;
-}
 
 std::uint32_t short_hash(ByteSpan bytes) { return static_cast<std::uint32_t>(xxh3_64(bytes)); }
 
@@ -48,29 +21,44 @@ Status check_content(const archive::Block& block, ByteSpan bytes) {
   return {};
 }
 
-// Whether the model projects to lose by far.
-class Trial {
- public:
-  Trial(ByteSpan bytes, std::size_t symbol_count, std::size_t lane_count)
-      : bytes_(bytes), symbol_count_(symbol_count), lane_count_(lane_count) {}
-
-  [[nodiscard]] bool hopeless(const CodingState& state) {
-    if (judged_ || state.symbols_done < kTrialSymbols * lane_count_) return gave_up_;
-    judged_ = true;
-    const double projected = static_cast<double>(state.code_bytes) * static_cast<double>(symbol_count_) /
-                             static_cast<double>(state.symbols_done);
-    gave_up_ = projected > static_cast<double>(bytes_.size()) ||
-               better_fallback(bytes_, static_cast<std::uint64_t>(projected / kHopeless)).has_value();
-    return gave_up_;
+archive::Segment segment_of(const Strip& strip) {
+  archive::Segment segment;
+  segment.record_count = strip.record_count;
+  segment.content_hash = short_hash(strip.bytes);
+  if (strip.fallback.has_value()) {
+    segment.method = strip.fallback->method;
+    segment.original_bytes = strip.bytes.size();
+    segment.payload = strip.fallback->payload;
+  } else {
+    segment.method = archive::Method::kModel;
+    segment.token_count = strip.symbols.size();
+    segment.payload = strip.code;
   }
+  return segment;
+}
 
- private:
-  ByteSpan bytes_;
-  std::size_t symbol_count_;
-  std::size_t lane_count_;
-  bool judged_ = false;
-  bool gave_up_ = false;
-};
+// The block of strips that have been coded, or that of a fallback for all of them where it is smaller: a block that is
+// one zstd or brotli stream decodes in a moment.
+EncodedBlock finish_block(ByteSpan bytes, std::span<const Strip> strips, BlockChoice& choice,
+                          std::uint64_t model_overhead, std::optional<std::uint64_t> record_count) {
+  EncodedBlock result;
+  result.original_bytes = bytes.size();
+  result.record_count = record_count.value_or(0);
+  archive::Block block;
+  block.has_records = record_count.has_value();
+  block.original_bytes = bytes.size();
+  block.content_hash = xxh3_64(bytes);
+  for (const Strip& strip : strips) {
+    block.segments.push_back(segment_of(strip));
+    result.model_token_count += block.segments.back().token_count;
+  }
+  result.serialized = archive::serialize_block(block);
+  const Fallback* const fallback = choice.better_block(result.serialized.size());
+  if (fallback == nullptr) return result;
+  EncodedBlock alternative = BlockCodec::encode_fallback(bytes, *fallback, record_count);
+  const std::uint64_t overhead = result.model_token_count > 0 ? model_overhead : 0;
+  return alternative.serialized.size() < result.serialized.size() + overhead ? alternative : result;
+}
 
 }  // namespace
 
@@ -85,87 +73,44 @@ EncodedBlock BlockCodec::encode_fallback(ByteSpan bytes, const Fallback& fallbac
   return {archive::serialize_block(block), bytes.size(), 0, records};
 }
 
-Result<EncodedBlock> BlockCodec::encode(ByteSpan bytes, const CodingObserver& observer) {
-  if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes), std::nullopt);  // no model shrinks it
+Result<EncodedBlock> BlockCodec::encode(FallbackSearch& block, std::uint64_t model_overhead,
+                                        const CodingObserver& observer) {
+  const ByteSpan bytes = block.bytes();
+  if (is_noise(bytes)) return encode_fallback(bytes, block.smallest(), std::nullopt);  // no model shrinks it
   const std::vector<TokenId> symbols = context_.tokenizer.encode(bytes);
   std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
-
-  Trial trial(bytes, symbols.size(), strips.size());
+  BlockChoice choice(block, context_.tokenizer, strips, model_overhead, strips.size());
   TACIT_ASSIGN(const Proceed proceed, encode_strips(strips, [&](const CodingState& state) -> Result<Proceed> {
-                 return trial.hopeless(state) ? Proceed::kStop : observer(state);
+                 return choice.judge_lockstep(state) == Proceed::kStop ? Proceed::kStop : observer(state);
                }));
-  if (proceed == Proceed::kStop) return encode_fallback(bytes, smallest_fallback(bytes), std::nullopt);
-  bool any = false;
-  for (Strip& strip : strips) {
-    strip.fallback = better_fallback(strip.bytes, strip.code.size());
-    any = any || strip.fallback.has_value();
-  }
+  if (proceed == Proceed::kStop) return encode_fallback(bytes, block.smallest(), std::nullopt);
   // A decoder has no lanes for strips that the model does not store, so the others must not have learnt from them.
-  if (any && context_.adaptive) TACIT_TRY(encode_strips(strips, observer));
-
-  return finish_block(bytes, strips, std::nullopt);
+  if (choice.choose_strips() && context_.adaptive) TACIT_TRY(encode_strips(strips, observer));
+  return finish_block(bytes, strips, choice, model_overhead, std::nullopt);
 }
 
-// A block that is one zstd or brotli stream decodes in a moment, so that it stands in for its segments where it is smaller.
-Result<EncodedBlock> BlockCodec::encode_records(ByteSpan bytes, std::span<const RecordSpan> spans,
-                                                const CodingObserver& observer) {
+Result<EncodedBlock> BlockCodec::encode_records(FallbackSearch& block, std::span<const RecordSpan> spans,
+                                                std::uint64_t model_overhead, const CodingObserver& observer) {
+  const ByteSpan bytes = block.bytes();
   const std::uint64_t record_count = count_records(spans);
-  if (is_noise(bytes)) return encode_fallback(bytes, smallest_fallback(bytes), record_count);
+  if (is_noise(bytes)) return encode_fallback(bytes, block.smallest(), record_count);
   std::vector<std::vector<TokenId>> symbols;
   std::vector<Strip> strips;
-  std::size_t symbol_count = 0;
   for (std::size_t begin = 0; const RecordSpan& span : spans) {
     const ByteSpan text = bytes.subspan(begin, span.bytes);
     symbols.push_back(context_.tokenizer.encode(text));
-    symbol_count += symbols.back().size();
     strips.push_back({symbols.back(), text, {}, {}, span.record_count});
     begin += span.bytes;
   }
   std::vector<std::span<const TokenId>> views(symbols.begin(), symbols.end());
-  Trial trial(bytes, symbol_count, std::min<std::size_t>(lane_max_, strips.size()));
+  BlockChoice choice(block, context_.tokenizer, strips, model_overhead, std::min<std::size_t>(lane_max_, strips.size()));
   TACIT_ASSIGN(EncodedStrips encoded, independent_.encode(views, [&](const CodingState& state) -> Result<Proceed> {
-                 return trial.hopeless(state) ? Proceed::kStop : observer(state);
+                 return choice.judge_records(state) == Proceed::kStop ? Proceed::kStop : observer(state);
                }));
-  if (encoded.stopped) return encode_fallback(bytes, smallest_fallback(bytes), record_count);
-  for (std::size_t i = 0; i < strips.size(); ++i) {
-    strips[i].code = std::move(encoded.codes[i]);
-    strips[i].fallback = better_fallback(strips[i].bytes, strips[i].code.size());
-  }
-  return finish_block(bytes, strips, record_count);
-}
-
-// The block of strips that have been coded, or that of a fallback for all of them where it is smaller.
-EncodedBlock BlockCodec::finish_block(ByteSpan bytes, std::span<const Strip> strips,
-                                      std::optional<std::uint64_t> record_count) {
-  EncodedBlock result;
-  result.original_bytes = bytes.size();
-  result.record_count = record_count.value_or(0);
-  archive::Block block;
-  block.has_records = record_count.has_value();
-  block.original_bytes = bytes.size();
-  block.content_hash = xxh3_64(bytes);
-  for (const Strip& strip : strips) {
-    archive::Segment segment;
-    segment.record_count = strip.record_count;
-    segment.content_hash = short_hash(strip.bytes);
-    if (strip.fallback.has_value()) {
-      segment.method = strip.fallback->method;
-      segment.original_bytes = strip.bytes.size();
-      segment.payload = strip.fallback->payload;
-    } else {
-      segment.method = archive::Method::kModel;
-      segment.token_count = strip.symbols.size();
-      segment.payload = strip.code;
-      result.model_token_count += strip.symbols.size();
-    }
-    block.segments.push_back(segment);
-  }
-  result.serialized = archive::serialize_block(block);
-  if (const std::optional<Fallback> fallback = better_fallback(bytes, result.serialized.size()); fallback.has_value()) {
-    EncodedBlock alternative = encode_fallback(bytes, *fallback, record_count);
-    if (alternative.serialized.size() < result.serialized.size()) return alternative;
-  }
-  return result;
+  if (encoded.stopped) return encode_fallback(bytes, block.smallest(), record_count);
+  for (std::size_t i = 0; i < strips.size(); ++i) strips[i].code = std::move(encoded.codes[i]);
+  choice.choose_strips();
+  return finish_block(bytes, strips, choice, model_overhead, record_count);
 }
 
 // Codes the strips that have no fallback.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A span of bytes to a block of segments and back. Chooses strips, unless records have been cut into spans before, and
-// the method of each segment.
+// The bytes of a block to segments and back.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +9,7 @@
 
 #include "archive/format.h"
 #include "codec/fallback.h"
+#include "codec/method_choice.h"
 #include "coding/strip_coder.h"
 #include "records/lines.h"
 
@@ -31,14 +31,14 @@ class BlockCodec {
         lockstep_(context, Schedule::lockstep()),
         independent_(context, Schedule::independent(lane_max)) {}
 
-  // Cuts the bytes into strips, codes them with the model, and replaces by zstd or raw what these store smaller:
-  // single strips, or the whole block. Gives the model up early where it is clearly losing. Errors: kModel, the
-  // observer's.
-  Result<EncodedBlock> encode(ByteSpan bytes, const CodingObserver& observer);
+  // The block's bytes as strips, each by the method that stores it smallest, or as one fallback segment (see
+  // codec/method_choice.h, and there `model_overhead`). Errors: kModel, the observer's.
+  Result<EncodedBlock> encode(FallbackSearch& block, std::uint64_t model_overhead, const CodingObserver& observer);
 
-  // The same for records: each span becomes a segment that decodes alone. The spans, limits::kSegmentsMax at most,
-  // make up the bytes.
-  Result<EncodedBlock> encode_records(ByteSpan bytes, std::span<const RecordSpan> spans, const CodingObserver& observer);
+  // The same for records: each span becomes a segment that decodes alone. The spans, limits::kSegmentsMax at most, make up
+  // the bytes.
+  Result<EncodedBlock> encode_records(FallbackSearch& block, std::span<const RecordSpan> spans,
+                                      std::uint64_t model_overhead, const CodingObserver& observer);
 
   // The bytes as one segment without the model. `record_count`: none where the archive has no records.
   static EncodedBlock encode_fallback(ByteSpan bytes, const Fallback& fallback,
@@ -50,19 +50,8 @@ class BlockCodec {
   Result<std::vector<ByteVector>> decode_segments(const archive::Block& block, std::size_t first, std::size_t end,
                                                   const CodingObserver& observer);
 
-  // A span of the block for one lane.
-  struct Strip {
-    std::span<const TokenId> symbols;
-    ByteSpan bytes;
-    ByteVector code;
-    std::optional<Fallback> fallback;  // what stores it smaller
-    std::uint64_t record_count = 0;
-  };
-
  private:
   Result<Proceed> encode_strips(std::span<Strip> strips, const CodingObserver& observer);
-  static EncodedBlock finish_block(ByteSpan bytes, std::span<const Strip> strips,
-                                   std::optional<std::uint64_t> record_count);
 
   CodingContext context_;
   std::uint32_t lane_max_;

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "codec/block_codec.h"
 #include "codec/fallback.h"
+#include "codec/method_choice.h"
 #include "codec/streams.h"
 #include "records/lines.h"
 
@@ -32,7 +33,7 @@ class Compressor {
 
   // `only`: the group is all of the input, so that an archive without model segments need not name the model.
   Status add_group(ByteSpan group, bool only) {
-    TACIT_ASSIGN(const std::vector<EncodedBlock> blocks, encode_group(group));
+    TACIT_ASSIGN(const std::vector<EncodedBlock> blocks, encode_group(group, only));
     if (options_.verify) TACIT_TRY(verify(group, blocks));
     if (result_.archive_bytes == 0) TACIT_TRY(write_header(!only || has_model_segments(blocks)));
     for (const EncodedBlock& block : blocks) {
@@ -60,6 +61,12 @@ class Compressor {
   [[nodiscard]] bool has_records() const { return options_.record_segment_bytes.has_value(); }
 
   Status write_header(bool has_model) {
+    const ByteVector bytes = archive::serialize_header(header(has_model));
+    if (options_.verify) TACIT_TRY(verify_header(bytes));
+    return write(bytes);
+  }
+
+  [[nodiscard]] archive::Header header(bool has_model) const {
     archive::Header header;
     header.has_model = has_model;
     header.has_records = has_records();
@@ -68,9 +75,12 @@ class Compressor {
     if (options_.adaptive) header.sampler = options_.sampler;  // the model alone has no use for it
     header.model_fingerprint = model_.fingerprint();
     header.model_name = model_.name;
-    const ByteVector bytes = archive::serialize_header(header);
-    if (options_.verify) TACIT_TRY(verify_header(bytes));
-    return write(bytes);
+    return header;
+  }
+
+  // What the header takes more where it names the model.
+  [[nodiscard]] std::uint64_t model_overhead() const {
+    return archive::serialize_header(header(true)).size() - archive::serialize_header(header(false)).size();
   }
 
   // A reader must take the header, or the blocks behind it are lost.
@@ -91,33 +101,29 @@ class Compressor {
   }
 
   // The blocks of a group, or one fallback block for all of it once that is known to be smaller.
-  Result<std::vector<EncodedBlock>> encode_group(ByteSpan group) {
+  Result<std::vector<EncodedBlock>> encode_group(ByteSpan group, bool only) {
     const std::vector<RecordSpan> spans = has_records() ? cutter_.cut(group) : std::vector<RecordSpan>();
     const std::vector<BlockPlan> plans = has_records() ? plan_records(spans) : plan_blocks(group.size());
+    const std::uint64_t overhead = only ? model_overhead() : 0;
+    FallbackSearch search(group);
+    GroupChoice choice(search, overhead);
     std::vector<EncodedBlock> blocks;
-    std::optional<Fallback> whole;
-    bool asked = false;
     std::uint64_t stored = 0;
     std::size_t begin = 0;
     for (const BlockPlan& plan : plans) {
       const ByteSpan bytes = group.subspan(begin, plan.bytes);
-      TACIT_ASSIGN(EncodedBlock block, encode_block(bytes, plan, observer(begin, bytes.size(), stored, false)));
+      FallbackSearch own(bytes);
+      const bool is_group = plans.size() == 1;
+      TACIT_ASSIGN(EncodedBlock block, encode_block(is_group ? search : own, plan, is_group ? overhead : 0,
+                                                    observer(begin, bytes.size(), stored, false)));
       stored += block.serialized.size();
       tokens_done_ += block.model_token_count;
       blocks.push_back(std::move(block));
-      if (plans.size() == 1) break;  // the block has been compared with the fallback already
-      const std::size_t done = begin + bytes.size();
-      begin = done;
-      const auto projected = static_cast<std::uint64_t>(static_cast<double>(stored) * static_cast<double>(group.size()) /
-                                                        static_cast<double>(done));
-      // Asked once for sure at the end, and early where the blocks so far do badly.
-      if (!asked && (done == group.size() || blocks.size() == 1)) {
-        whole = better_fallback(group, projected);
-        asked = whole.has_value();
-      }
-      if (whole.has_value() && whole->payload.size() < stored) {
+      if (is_group) break;  // the block has been compared with the fallback already
+      begin += bytes.size();
+      if (const Fallback* const better = choice.better_group(begin, stored); better != nullptr) {
         const auto record_count = has_records() ? std::optional(count_records(spans)) : std::nullopt;
-        return one_block(BlockCodec::encode_fallback(group, *whole, record_count));
+        return one_block(BlockCodec::encode_fallback(group, *better, record_count));
       }
     }
     return blocks;
@@ -146,9 +152,10 @@ class Compressor {
     return plans;
   }
 
-  Result<EncodedBlock> encode_block(ByteSpan bytes, const BlockPlan& plan, const CodingObserver& block_observer) {
-    return has_records() ? codec_.encode_records(bytes, plan.spans, block_observer)
-                         : codec_.encode(bytes, block_observer);
+  Result<EncodedBlock> encode_block(FallbackSearch& block, const BlockPlan& plan, std::uint64_t overhead,
+                                    const CodingObserver& block_observer) {
+    return has_records() ? codec_.encode_records(block, plan.spans, overhead, block_observer)
+                         : codec_.encode(block, overhead, block_observer);
   }
 
   static std::vector<EncodedBlock> one_block(EncodedBlock block) {

@@ -91,18 +91,7 @@ Status decode_raw(const archive::Segment& segment, std::span<std::uint8_t> out) 
   return {};
 }
 
-}  // namespace
-
-bool is_noise(ByteSpan bytes) {
-  std::array<std::uint64_t, 256> counts{};
-  for (const std::uint8_t byte : bytes) ++counts[byte];
-  double squares = 0;
-  for (const std::uint64_t count : counts) squares += static_cast<double>(count) * static_cast<double>(count);
-  const double size = static_cast<double>(bytes.size());
-  return !bytes.empty() && squares < size * size * kNoiseCollisions;
-}
-
-Fallback smallest_fallback(ByteSpan bytes) {
+Fallback find_smallest(ByteSpan bytes) {
   Fallback best{archive::Method::kRaw, ByteVector(bytes.begin(), bytes.end())};
   // The strong level takes half a minute over 64 MiB of noise, to find nothing.
   if (is_noise(bytes) && zstd_compress(bytes, kFastestLevel, true).size() >= bytes.size()) return best;
@@ -114,12 +103,33 @@ Fallback smallest_fallback(ByteSpan bytes) {
   return best;
 }
 
-std::optional<Fallback> better_fallback(ByteSpan bytes, std::uint64_t model_bytes) {
-  const std::size_t fast = std::min(zstd_compress(bytes, kFastLevel).size(), bytes.size());
-  if (static_cast<double>(fast) > kStrongGainMax * static_cast<double>(model_bytes)) return std::nullopt;
-  Fallback fallback = smallest_fallback(bytes);
-  if (fallback.payload.size() >= model_bytes) return std::nullopt;
-  return fallback;
+}  // namespace
+
+bool is_noise(ByteSpan bytes) {
+  std::array<std::uint64_t, 256> counts{};
+  for (const std::uint8_t byte : bytes) ++counts[byte];
+  double squares = 0;
+  for (const std::uint64_t count : counts) squares += static_cast<double>(count) * static_cast<double>(count);
+  const double size = static_cast<double>(bytes.size());
+  return !bytes.empty() && squares < size * size * kNoiseCollisions;
+}
+
+const Fallback& FallbackSearch::smallest() {
+  if (!smallest_.has_value()) smallest_ = find_smallest(bytes_);
+  return *smallest_;
+}
+
+std::uint64_t FallbackSearch::fast_bytes() {
+  if (!fast_bytes_.has_value()) fast_bytes_ = std::min(zstd_compress(bytes_, kFastLevel).size(), bytes_.size());
+  return *fast_bytes_;
+}
+
+const Fallback* FallbackSearch::smaller_than(std::uint64_t model_bytes) {
+  if (!smallest_.has_value() &&
+      static_cast<double>(fast_bytes()) > kStrongGainMax * static_cast<double>(model_bytes)) {
+    return nullptr;
+  }
+  return smallest().payload.size() < model_bytes ? &smallest() : nullptr;
 }
 
 Status decode_fallback(const archive::Segment& segment, ByteVector& out) {

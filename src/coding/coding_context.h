@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "base/result.h"
 #include "base/thread_pool.h"
@@ -28,8 +29,10 @@ struct CodingContext {
 
 struct CodingState {
   std::uint64_t symbols_done = 0;  // of all strips
+  std::uint64_t steps_done = 0;    // of every strip, or all that it has; 0 where strips are independent
   double share_done = 0;           // of the symbols
   std::uint64_t code_bytes = 0;    // encoding: of all strips so far
+  std::vector<std::uint64_t> strip_code_bytes;  // encoding: of each
 };
 
 // Called by the calling thread now and then. kStop ends the work without a result; an error ends it with that error.

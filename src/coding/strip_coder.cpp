@@ -69,7 +69,8 @@ template <class Stream>
 CodingState state_of(std::span<Stream> streams, const Batches<Stream>& batches, std::uint64_t symbol_count) {
   CodingState state;
   for (const auto& batch : batches) state.symbols_done += batch->symbols_done();
-  for (const Stream& stream : streams) state.code_bytes += stream.code_bytes();
+  for (const Stream& stream : streams) state.strip_code_bytes.push_back(stream.code_bytes());
+  state.code_bytes = sum_of(state.strip_code_bytes);
   state.share_done = static_cast<double>(state.symbols_done) / static_cast<double>(symbol_count);
   return state;
 }
@@ -138,7 +139,9 @@ Result<Proceed> StripCoder::run_lockstep(std::span<Stream> streams, const Coding
     if (shared != nullptr) shared->learn(step);
     step = end;
     if (step % kStepsPerReport != 0 && step < step_count) continue;
-    TACIT_ASSIGN(const Proceed proceed, observer(state_of(streams, batches, symbol_count)));
+    CodingState state = state_of(streams, batches, symbol_count);
+    state.steps_done = step;
+    TACIT_ASSIGN(const Proceed proceed, observer(state));
     if (proceed == Proceed::kStop) return proceed;
   }
   return Proceed::kContinue;
