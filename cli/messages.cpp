@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
+#include <new>
 
 #include "descriptors.h"
 
@@ -36,15 +38,9 @@ std::string_view default_message(tacit_status status) {
 }  // namespace
 
 std::string printable(std::string_view text) {
-  std::string shown(text);
-  unsigned char previous = 0;
-  for (char& character : shown) {
-    const auto byte = static_cast<unsigned char>(character);
-    // In UTF-8, C2 80 to C2 9F are control characters too.
-    const bool is_second_control_byte = previous == 0xc2 && byte >= 0x80 && byte < 0xa0;
-    if (byte < 0x20 || byte == 0x7f || is_second_control_byte) character = '?';
-    previous = byte;
-  }
+  char* shown = nullptr;
+  if (tacit_printable(text.data(), text.size(), &shown) != TACIT_OK) throw std::bad_alloc();
+  const std::unique_ptr<char, decltype(&tacit_free)> owner(shown, tacit_free);
   return shown;
 }
 
@@ -67,9 +63,10 @@ std::string library_message(std::string_view subject, tacit_status status) {
   std::string message = tacit_last_error();
   if (message.empty()) message = default_message(status);
   // The library names files in front: the subject, or the output that is called after it.
-  const std::string_view rest = std::string_view(message).substr(std::min(subject.size(), message.size()));
-  if (message.starts_with(subject) && (rest.starts_with(':') || rest.starts_with('.'))) return message;
-  return std::string(subject) + ": " + message;
+  const std::string shown = printable(subject);
+  const std::string_view rest = std::string_view(message).substr(std::min(shown.size(), message.size()));
+  if (message.starts_with(shown) && (rest.starts_with(':') || rest.starts_with('.'))) return message;
+  return shown + ": " + message;
 }
 
 std::string errno_message(std::string_view subject, int error_number) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sentences for people, on standard error. Text that came from a file or an archive may hold control characters; they
-// are shown as '?', so that no archive can write escape sequences to a terminal.
+// Sentences for people, on standard error. Text that came from a file or an archive is made printable first, so that
+// none can write escape sequences to a terminal.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace tacit::cli {
 
-// `text` with each control character replaced by '?'.
+// `text` as tacit_printable shows it.
 std::string printable(std::string_view text);
 
 // Writes "tacit: MESSAGE" and returns `code`, so that a failure is reported and returned in one line.

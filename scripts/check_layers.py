@@ -25,7 +25,7 @@ MAY_INCLUDE = {
     "store": {"base", "gguf", "tokenizer", "model", "engine", "engine/cpu", "engine/cpu/kernels"},
     "generate": {"base", "tokenizer", "sampling", "engine", "store"},
     "codec": {"base", "tokenizer", "model", "sampling", "engine", "coding", "records", "archive", "store"},
-    "api": {"base", "archive", "sampling", "mixing", "engine", "coding", "store", "generate", "codec"},
+    "api": {"base", "archive", "sampling", "engine", "coding", "store", "generate", "codec"},
 }
 # Transcendental functions of the C library differ between machines; only numeric/ has any.
 LIBM = re.compile(r"\b(?:std::)?(?:exp|log|log2|sin|cos|tanh|pow|erf)f?\s*\(")

@@ -884,6 +884,21 @@ TEST_F(ApiFiles, AnErrorIsOneLineWhateverTheModelIsCalled) {
   Buffer out;
   EXPECT_EQ(tacit_decompress_buffer(&options, archive.data(), archive.size(), &out.data, &out.size), TACIT_MODEL);
   EXPECT_EQ(last_error().find_first_of("\n\x1b"), std::string::npos) << last_error();
+  EXPECT_EQ(tacit_compress_file(nullptr, path("no\nsuch").c_str(), path("out").c_str(), nullptr), TACIT_IO);
+  EXPECT_NE(last_error().find("no\\x0asuch"), std::string::npos) << last_error();
+}
+
+TEST(Api, PrintableTextIsACopyOfItsOwn) {
+  const std::string text("a\0\x1b\xff\xc3\xbc", 6);
+  char* shown = nullptr;
+  ASSERT_EQ(tacit_printable(text.data(), text.size(), &shown), TACIT_OK) << last_error();
+  EXPECT_STREQ(shown, "a\\x00\\x1b\\xff\xc3\xbc");
+  tacit_free(shown);
+  ASSERT_EQ(tacit_printable(nullptr, 0, &shown), TACIT_OK) << last_error();
+  EXPECT_STREQ(shown, "");
+  tacit_free(shown);
+  expect_usage(tacit_printable(nullptr, 1, &shown), "text");
+  expect_usage(tacit_printable("", 0, nullptr), "shown");
 }
 
 TEST_F(ApiFiles, TheWrongModelLeavesNoFile) {

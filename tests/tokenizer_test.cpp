@@ -614,9 +614,10 @@ TEST(TokenizerLoad, RefusesAnotherTokenizerModel) {
   expect_refused(GgufWriter().add("tokenizer.ggml.model", "plamo2"),
                  R"(model": found "plamo2", expected "llama", "gpt2", "gemma4", "bert" or "rwkv")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", "\x1b[2J"),
-                 R"(model": found a string of 4 bytes, expected "llama", "gpt2", "gemma4", "bert" or "rwkv")");
+                 R"(model": found "\x1b[2J", expected "llama", "gpt2", "gemma4", "bert" or "rwkv")");
   expect_refused(GgufWriter().add("tokenizer.ggml.model", std::string(65, 'x')),
-                 R"(model": found a string of 65 bytes, expected "llama", "gpt2", "gemma4", "bert" or "rwkv")");
+                 R"(model": found ")" + std::string(64, 'x') +
+                     R"(...", expected "llama", "gpt2", "gemma4", "bert" or "rwkv")");
   expect_refused(GgufWriter(), R"(model": found no such key, expected a string)");
 }
 

@@ -46,9 +46,13 @@ typedef enum tacit_status {
 /* The library's version, three numbers as in "1.2.3". Static. */
 TACIT_API const char *tacit_version(void);
 
-/* The last error of this thread as one sentence without a newline, "" if none. Valid until the next call into the
+/* The last error of this thread as one sentence, "" if none; printable, as tacit_printable makes text. Valid until the next call into the
  * library by this thread. */
 TACIT_API const char *tacit_last_error(void);
+
+/* `text` for people: control characters, and bytes that are no UTF-8, as \xHH, so that no name out of a file or an
+ * archive can steer a terminal or end a line. `*shown` ends with a zero byte and is freed by tacit_free. */
+TACIT_API tacit_status tacit_printable(const void *text, size_t text_bytes, char **shown);
 
 /* Frees a buffer that a tacit function returned. NULL is fine. */
 TACIT_API void tacit_free(void *buffer);

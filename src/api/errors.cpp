@@ -7,6 +7,8 @@
 #include <string>
 #include <system_error>
 
+#include "base/printable.h"
+
 namespace tacit {
 namespace {
 
@@ -26,8 +28,7 @@ std::string& last_error() {
 // Where not even the message finds memory, the status has to do.
 tacit_status keep(tacit_status status, const char* prefix, const char* message) noexcept {
   try {
-    last_error() = prefix;
-    last_error() += message;
+    last_error() = printable(std::string(prefix) + message);
   } catch (...) {
     last_error().clear();
   }
@@ -37,7 +38,7 @@ tacit_status keep(tacit_status status, const char* prefix, const char* message) 
 }  // namespace
 
 tacit_status keep_error(const Error& error) {
-  last_error() = error.message;
+  last_error() = printable(error.message);
   return static_cast<tacit_status>(error.code);
 }
 

@@ -9,6 +9,7 @@
 
 namespace tacit {
 
+// Messages hold names that anybody may have chosen: what is kept is printable.
 tacit_status keep_error(const Error& error);
 // Of the exception that is being handled.
 tacit_status keep_exception() noexcept;

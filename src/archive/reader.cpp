@@ -19,18 +19,11 @@ Error too_short(const ByteReader& reader, const char* field, std::uint64_t base 
                    "the end of the data after " + std::to_string(reader.remaining()) + " bytes", "more");
 }
 
-std::string hex(std::uint64_t value) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text = "0x";
-  for (int shift = 60; shift >= 0; shift -= 4) text.push_back(kDigits[(value >> shift) & 15]);
-  return text;
-}
-
 // Reads the XXH3-64 that follows `hashed` bytes from the start of `bytes`.
 Status check_hash(ByteSpan bytes, std::size_t hashed, const char* field) {
   const auto stored = load_unaligned<std::uint64_t>(bytes.data() + hashed);
   const std::uint64_t computed = xxh3_64(bytes.first(hashed));
-  if (stored != computed) return bad_field(hashed, field, hex(computed), hex(stored));
+  if (stored != computed) return bad_field(hashed, field, "0x" + to_hex(computed), "0x" + to_hex(stored));
   return {};
 }
 

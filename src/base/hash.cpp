@@ -5,6 +5,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <new>
 
@@ -28,15 +29,21 @@ Sha256 sha256(ByteSpan bytes, const std::function<void(ByteSpan)>& done_with) {
 
 std::uint64_t xxh3_64(ByteSpan bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
-std::string to_hex(const Sha256& digest) {
+std::string to_hex(ByteSpan bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
-  text.reserve(2 * digest.size());
-  for (const std::uint8_t byte : digest) {
+  text.reserve(2 * bytes.size());
+  for (const std::uint8_t byte : bytes) {
     text.push_back(kDigits[byte >> 4]);
     text.push_back(kDigits[byte & 15]);
   }
   return text;
+}
+
+std::string to_hex(std::uint64_t value) {
+  std::array<std::uint8_t, sizeof(value)> bytes;
+  for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, value >>= 8) *byte = static_cast<std::uint8_t>(value);
+  return to_hex(ByteSpan(bytes));
 }
 
 }  // namespace tacit

@@ -17,7 +17,9 @@ using Sha256 = std::array<std::uint8_t, 32>;
 Sha256 sha256(ByteSpan bytes, const std::function<void(ByteSpan)>& done_with = {});
 std::uint64_t xxh3_64(ByteSpan bytes);
 
-// 64 lower-case hexadecimal digits.
-std::string to_hex(const Sha256& digest);
+// Two lower-case hexadecimal digits for each byte.
+std::string to_hex(ByteSpan bytes);
+// The 16 digits of a number, the highest first.
+std::string to_hex(std::uint64_t value);
 
 }  // namespace tacit

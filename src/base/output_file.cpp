@@ -56,8 +56,8 @@ std::string temporary_name(const std::string& path, int attempt) {
 Error already_exists(const std::string& path) { return io_error(path + ": already exists; use -f to overwrite it"); }
 
 // Only root may give a file to another owner, and others only to groups that they are in. A group that is not the
-// source's gets no more than both that and everybody had there, nor does everybody: no reader is added. False with errno
-// where the permissions cannot be set.
+// source's gets no more than both that and everybody had there, nor does everybody: no reader is added. False with
+// errno where the permissions cannot be set.
 bool take_over(int descriptor, const FileAccess& access) {
   struct stat info {};
   if (::fstat(descriptor, &info) != 0) return false;
@@ -77,8 +77,8 @@ Status sync_folder_of(const std::string& path) {
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   const Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptor.is_open()) return {};  // a folder that may be written but not read: the rename still happened
-  if (::fsync(descriptor.number()) != 0 && errno != EINVAL && errno != EROFS) return system_error(folder, "sync folder");
-  return {};
+  if (::fsync(descriptor.number()) == 0 || errno == EINVAL || errno == EROFS) return {};
+  return system_error(folder, "sync folder");
 }
 
 bool is_special(const struct stat& info) { return !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode); }

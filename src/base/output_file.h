@@ -11,14 +11,15 @@
 
 namespace tacit {
 
-// A file that is written under a temporary name beside its target and takes the target's name only in commit(), after it
-// was synced. Destroyed without commit, it removes what it wrote. Signal handlers of a client may call
-// remove_unfinished_outputs(), which is async-signal-safe, to keep that promise on Ctrl-C. A device or a pipe is written to
-// directly.
+// A file that is written under a temporary name beside its target and takes the target's name only in commit(), after
+// it was synced. Destroyed without commit, it removes what it wrote. Signal handlers of a client may call
+// remove_unfinished_outputs(), which is async-signal-safe, to keep that promise on Ctrl-C. A device or a pipe is
+// written to directly; opening a pipe waits for its reader.
 class OutputFile {
  public:
-  // `replace` false: what has the name stays, also where it gets it before commit(). `access`: of the file that this one
-  // is made from, taken over in commit() as far as the process may; until then nobody else can read it. Errors: kIo.
+  // `replace` false: what has the name stays, also where it gets it before commit(). `access`: of the file that this
+  // one is made from, taken over in commit() as far as the process may; until then nobody else can read it. Errors:
+  // kIo.
   static Result<OutputFile> open(const std::string& path, bool replace, const std::optional<FileAccess>& access = {});
 
   OutputFile(OutputFile&& other) noexcept;

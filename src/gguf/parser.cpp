@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
-#include <cstdio>
 #include <limits>
 #include <numeric>
 #include <utility>
 
+#include "base/printable.h"
 #include "gguf/gguf.h"
 
 namespace tacit::gguf {
@@ -47,23 +47,6 @@ std::uint64_t value_bytes_min(ValueType type) {
       return kArrayBytesMin;
   }
   return 0;
-}
-
-// A name out of the file, made safe to print: in quotes, other than printable ASCII as \xHH, cut after 64 bytes.
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kShownBytesMax = 64;
-  std::string result = "\"";
-  for (const char c : text.substr(0, kShownBytesMax)) {
-    if (c >= ' ' && c <= '~' && c != '"' && c != '\\') {
-      result += c;
-      continue;
-    }
-    char escape[5];
-    std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned char>(c));
-    result += escape;
-  }
-  if (text.size() > kShownBytesMax) result += "...";
-  return result + '"';
 }
 
 std::string at_most(std::uint64_t limit) { return "at most " + std::to_string(limit); }
@@ -150,7 +133,7 @@ class Parser {
 
   Status read_header() {
     if (const ByteSpan start = bytes_.first(std::min(bytes_.size(), kMagic.size())); as_text(start) != kMagic) {
-      return error(0, "magic", quoted(as_text(start)), quoted(kMagic));
+      return error(0, "magic", printable_quoted(as_text(start)), printable_quoted(kMagic));
     }
     take(kMagic.size());
     TACIT_TRY(read("version", file_.version_));
@@ -197,8 +180,8 @@ class Parser {
     const std::size_t offset = reader_.offset();
     std::string_view key;
     TACIT_TRY(read_name("key length", key));
-    if (file_.values_.contains(key)) return error(offset, "key", "a second " + quoted(key), "each key once");
-    subject_ = "metadata " + quoted(key);
+    if (file_.values_.contains(key)) return error(offset, "key", "a second " + printable_quoted(key), "each key once");
+    subject_ = "metadata " + printable_quoted(key);
     if (key == "general.alignment") alignment_offset_ = reader_.offset();
     ValueType type{};
     TACIT_TRY(read_value_type("value type", type));
@@ -357,9 +340,9 @@ class Parser {
     Tensor tensor;
     TACIT_TRY(read_name("name length", tensor.name));
     if (!file_.tensor_index_.emplace(tensor.name, file_.tensors_.size()).second) {
-      return error(offset, "name", "a second " + quoted(tensor.name), "each name once");
+      return error(offset, "name", "a second " + printable_quoted(tensor.name), "each name once");
     }
-    subject_ = "tensor " + quoted(tensor.name);
+    subject_ = "tensor " + printable_quoted(tensor.name);
     const std::size_t shape_offset = reader_.offset();
     TACIT_TRY(read_shape(tensor));
     TACIT_TRY(read_tensor_type(tensor));
@@ -436,7 +419,7 @@ class Parser {
     for (std::size_t i = 0; i < extents_.size(); ++i) {
       const Extent& extent = extents_[i];
       Tensor& tensor = file_.tensors_[i];
-      subject_ = "tensor " + quoted(tensor.name);
+      subject_ = "tensor " + printable_quoted(tensor.name);
       if (extent.begin > section_size) {
         return error(extent.field_offset, "data offset", std::to_string(extent.begin),
                      at_most(section_size) + ", the size of the data section");
@@ -460,10 +443,10 @@ class Parser {
       const Extent& before = extents_[order[i - 1]];
       const Extent& extent = extents_[order[i]];
       if (extent.begin - before.begin >= before.size) continue;
-      subject_ = "tensor " + quoted(file_.tensors_[order[i]].name);
+      subject_ = "tensor " + printable_quoted(file_.tensors_[order[i]].name);
       return error(extent.field_offset, "data offset", std::to_string(extent.begin),
                    "at least " + std::to_string(before.begin + before.size) + ", behind the data of " +
-                       quoted(file_.tensors_[order[i - 1]].name));
+                       printable_quoted(file_.tensors_[order[i - 1]].name));
     }
     return {};
   }

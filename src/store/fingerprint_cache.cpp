@@ -34,7 +34,12 @@ bool is_fingerprint(std::string_view text) {
   return text.size() == kFingerprintDigits && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-// Opening a pipe of that name would wait for its writer.
+// Opening a pipe of that name would wait for the other end.
+bool may_be_written(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
+}
+
 bool is_readable_cache(const std::string& path) {
   struct stat info {};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
@@ -110,7 +115,7 @@ Status FingerprintCache::write() const {
 
 void FingerprintCache::save() {
   if (path_.empty() || !is_changed_) return;
-  static_cast<void>(write());
+  if (may_be_written(path_)) static_cast<void>(write());
   is_changed_ = false;
   unsaved_bytes_ = 0;
 }

@@ -6,13 +6,14 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/printable.h"
 #include "store/builtin_model.h"
 
 namespace tacit {
 namespace {
 
 std::string described(const std::string& name, const Sha256& fingerprint) {
-  return "\"" + without_controls(name) + "\" (SHA-256 " + to_hex(fingerprint) + ")";
+  return printable_quoted(name) + " (SHA-256 " + to_hex(fingerprint) + ")";
 }
 
 // What was left by an earlier search, or else what the search path has.

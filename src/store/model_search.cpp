@@ -72,13 +72,6 @@ void keep_usable(std::vector<FoundModel>& models) {
 
 }  // namespace
 
-std::string without_controls(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
-}
-
 ModelSearch::ModelSearch() : cache_(cache_folder().empty() ? "" : cache_folder() + "/fingerprints") {
   for (const std::string& folder : folders_) walk_.add(folder);
 }
@@ -145,9 +138,8 @@ std::string ModelSearch::where_looked() const {
   for (const std::string& folder : folders_) folders += (folders.empty() ? "" : ", ") + folder;
   if (folders.empty()) folders = "no folder";
   const std::size_t count = walk_.files().size();
-  return without_controls("looked for it in " + folders + " (" + std::to_string(count) + " GGUF file" +
-                          (count == 1 ? "" : "s") +
-                          "): set TACIT_MODEL_PATH to the folder that has it, or give the file with -m");
+  return "looked for it in " + folders + " (" + std::to_string(count) + " GGUF file" + (count == 1 ? "" : "s") +
+         "): set TACIT_MODEL_PATH to the folder that has it, or give the file with -m";
 }
 
 std::vector<FoundModel> ModelSearch::named(const std::string& name, const FoundModel& builtin) {
@@ -185,8 +177,8 @@ Result<FoundModel> ModelSearch::find_named(const std::string& name, const FoundM
   keep_usable(models);
   for (const FoundModel& other : models) {
     if (other.fingerprint == models.front().fingerprint) continue;
-    return model_error(without_controls("several models are called so, " + shown(models.front()) + " and " +
-                                        shown(other) + ": name the file, or the beginning of the fingerprint"));
+    return model_error("several models are called so, " + shown(models.front()) + " and " + shown(other) +
+                       ": name the file, or the beginning of the fingerprint");
   }
   return models.front();
 }

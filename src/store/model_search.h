@@ -25,9 +25,6 @@ struct FoundModel {
   std::string problem;  // "", or why it cannot be used, as far as metadata tell
 };
 
-// Names come from files: control characters in them would garble a terminal, and a message is one line.
-std::string without_controls(std::string text);
-
 class ModelSearch {
  public:
   // Walks through the search path.

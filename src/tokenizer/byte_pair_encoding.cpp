@@ -7,6 +7,7 @@
 #include <bit>
 
 #include "base/limits.h"
+#include "base/printable.h"
 #include "tokenizer/merge_chain.h"
 #include "tokenizer/pieces.h"
 #include "tokenizer/unicode.h"
@@ -161,7 +162,7 @@ Result<const PreTokenizer::Rule*> BytePairEncoding::find_rule(const gguf::File& 
   if (model == "gemma4") name = "gemma4";
   const PreTokenizer::Rule* const rule = PreTokenizer::find(name);
   if (rule != nullptr) return rule;
-  return load_error(file, kPreTokenizerKey, shown(name), "one of: " + PreTokenizer::names());
+  return load_error(file, kPreTokenizerKey, printable_quoted(name), "one of: " + PreTokenizer::names());
 }
 
 Status BytePairEncoding::check_kind(const gguf::File& file) {

@@ -3,6 +3,8 @@
 
 #include <unordered_map>
 
+#include "base/printable.h"
+
 namespace tacit {
 namespace {
 
@@ -63,7 +65,8 @@ Status RwkvWorld::read_symbol_bytes(const gguf::File& file) {
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
     const std::optional<std::string> bytes = unescape_rwkv_piece(piece(token));
     if (!bytes.has_value()) {
-      return load_error(file, "tokenizer.ggml.tokens", "token " + std::to_string(token) + " as " + shown(piece(token)),
+      return load_error(file, "tokenizer.ggml.tokens",
+                        "token " + std::to_string(token) + " as " + printable_quoted(piece(token)),
                         R"(\t, \n, \r, \x and two small hexadecimal digits, or another escaped character)");
     }
     unescaped_.append(as_bytes(*bytes));

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/limits.h"
+#include "base/printable.h"
 #include "tokenizer/byte_pair_encoding.h"
 #include "tokenizer/pieces.h"
 #include "tokenizer/rwkv_world.h"
@@ -98,7 +99,7 @@ Status Tokenizer::check_kind(const gguf::File& file) {
 }
 
 Error Tokenizer::unknown_kind(const gguf::File& file, std::string_view model) {
-  return load_error(file, kModelKey, shown(model), R"("llama", "gpt2", "gemma4", "bert" or "rwkv")");
+  return load_error(file, kModelKey, printable_quoted(model), R"("llama", "gpt2", "gemma4", "bert" or "rwkv")");
 }
 
 Error Tokenizer::load_error(const gguf::File& file, std::string_view key, std::string_view found,
@@ -106,13 +107,6 @@ Error Tokenizer::load_error(const gguf::File& file, std::string_view key, std::s
   std::string message = file.name() + ": metadata \"";
   message.append(key).append("\": found ").append(found).append(", expected ").append(expected);
   return model_error(std::move(message));
-}
-
-std::string Tokenizer::shown(std::string_view text) {
-  constexpr std::size_t kShownBytesMax = 64;
-  const bool printable = std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
-  if (text.size() > kShownBytesMax || !printable) return "a string of " + std::to_string(text.size()) + " bytes";
-  return '"' + std::string(text) + '"';
 }
 
 std::vector<TokenId> Tokenizer::tokenize(ByteSpan text, bool add_special, bool parse_special) const {

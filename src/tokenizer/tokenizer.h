@@ -112,8 +112,6 @@ class Tokenizer {
 
   static Error load_error(const gguf::File& file, std::string_view key, std::string_view found,
                           std::string_view expected);
-  // A string out of the file as an error message may show it.
-  static std::string shown(std::string_view text);
 
   // Loading, in this order: read_vocabulary fills all members but symbol_bytes_; the derived class calls
   // append_symbol_bytes for every token; add_escapes completes it. `text` is what a normal token with that piece
