@@ -16,6 +16,13 @@ noise() {
   awk -v bytes="$1" 'BEGIN { srand(7); for (i = 0; i < bytes; ++i) printf "%c", 33 + int(rand() * 94) }'
 }
 
+# words BYTES: text that the model is slow and right to code, the same on each call.
+words() {
+  awk -v bytes="$1" 'BEGIN { srand(7) } { for (i = 1; i <= NF; ++i) word[n++] = $i }
+    END { for (size = 0; size < bytes; size += length(w) + 1) printf "%s ", w = word[int(rand() * n)] }' \
+    "$support_folder/sample.txt"
+}
+
 # expect CODE COMMAND...: runs it and fails the case unless it exits with CODE.
 expect() {
   local wanted=$1 code=0

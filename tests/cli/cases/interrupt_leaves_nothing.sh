@@ -1,5 +1,5 @@
 # A process that is told to stop removes its unfinished output and ends by the signal.
-noise 2000000 >big.txt
+words 2000000 >big.txt
 set -m # otherwise the shell starts background processes deaf to SIGINT
 interrupt() {
   local signal=$1 code=0
