@@ -166,7 +166,7 @@ struct Measured {
   double of_bandwidth = 0;                       // where every token reads all weights; else 0
   std::array<double, kShareCount> of_time = {};  // of one thread's, in kernels
   double rest = 0;     // of one thread's: experts and range coder, and what the forward pass does outside of kernels
-  double waiting = 0;  // of all threads': what one thread alone would not have taken
+  double waiting = 0;  // of all threads': what a single thread would not have taken
 };
 
 Measured measure(const Model& model, const PackedWeights& weights, ThreadPool& pool, const Machine& machine,

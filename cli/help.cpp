@@ -38,7 +38,7 @@ Examples:
   tacit -d chat.txt.tct              writes chat.txt
   tacit -m model.gguf -c < in > out  another model, through pipes
   tacit info chat.txt.tct            what is in it
-  tacit compress --records log.jsonl each line can be read alone:
+  tacit compress --records log.jsonl each line can be read by itself:
   tacit cat log.jsonl.tct --record 7
 
 Exit codes:

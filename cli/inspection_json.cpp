@@ -83,7 +83,7 @@ Json shares_json(const NamedSums& sums, double scale) {
   return shares_json(sums.sums().data(), sums.sums().size(), scale);
 }
 
-Json alternatives_json(const tacit_piece& token) {
+Json alternatives_json(const tacit_span& token) {
   Json list = Json::array();
   for (std::size_t i = 0; i < token.alternative_count; ++i) {
     const tacit_alternative& alternative = token.alternatives[i];
@@ -95,12 +95,12 @@ Json alternatives_json(const tacit_piece& token) {
   return list;
 }
 
-Json sum_json(const PieceSum& sum) { return {{"count", sum.count}, {"bytes", sum.bytes}, {"bits", sum.bits}}; }
+Json sum_json(const SpanSum& sum) { return {{"count", sum.count}, {"bytes", sum.bytes}, {"bits", sum.bits}}; }
 
 Json codings_json(const Inspection& inspection) {
   Json object = Json::object();
   for (std::size_t coding = 0; coding < kCodingCount; ++coding) {
-    const PieceSum& sum = inspection.codings()[coding];
+    const SpanSum& sum = inspection.codings()[coding];
     if (sum.count > 0) object[coding_name(coding)] = sum_json(sum);
   }
   return object;
@@ -117,7 +117,7 @@ Json experts_json(const Inspection& inspection) {
 }
 
 Json totals_json(const tacit_archive_info& archive, const Inspection& inspection) {
-  const PieceSum tokens = inspection.tokens();
+  const SpanSum tokens = inspection.tokens();
   const auto original_bytes = static_cast<double>(archive.original_bytes);
   const auto archive_bytes = static_cast<double>(archive.archive_bytes);
   return {{"original_bytes", archive.original_bytes},
@@ -131,21 +131,21 @@ Json totals_json(const tacit_archive_info& archive, const Inspection& inspection
           {"experts", experts_json(inspection)}};
 }
 
-Json span_json(const TimeSpan& span, std::uint64_t first) {
-  const double scale = 1.0 / static_cast<double>(span.token_count);
+Json bucket_json(const TimeBucket& bucket, std::uint64_t first) {
+  const double scale = 1.0 / static_cast<double>(bucket.token_count);
   return {{"first", first},
-          {"token_count", span.token_count},
-          {"bits", rounded(span.bits)},
-          {"model_weight", rounded(span.model_weight * scale)},
-          {"experts", shares_json(span.experts, scale)},
-          {"samplers", shares_json(span.samplers, scale)}};
+          {"token_count", bucket.token_count},
+          {"bits", rounded(bucket.bits)},
+          {"model_weight", rounded(bucket.model_weight * scale)},
+          {"experts", shares_json(bucket.experts, scale)},
+          {"samplers", shares_json(bucket.samplers, scale)}};
 }
 
 std::vector<std::string> timeline_json(const Timeline& timeline) {
   std::vector<std::string> list;
-  for (std::size_t i = 0; i < timeline.spans().size(); ++i) {
-    const TimeSpan& span = timeline.spans()[i];
-    if (span.token_count > 0) list.push_back(dump(span_json(span, i * timeline.span_tokens())));
+  for (std::size_t i = 0; i < timeline.buckets().size(); ++i) {
+    const TimeBucket& bucket = timeline.buckets()[i];
+    if (bucket.token_count > 0) list.push_back(dump(bucket_json(bucket, i * timeline.bucket_tokens())));
   }
   return list;
 }
@@ -168,21 +168,21 @@ void append_list(std::string& text, std::string_view key, const std::vector<std:
 
 }  // namespace
 
-std::string piece_json(const tacit_piece& piece) {
-  Json object = {{"coding", coding_name(piece.coding)},
-                 {"offset", piece.offset},
-                 {"byte_count", piece.byte_count},
-                 {"bits", rounded(piece.bits)}};
-  if (!is_token(piece.coding)) return dump(object);
-  add_text(object, piece.bytes, piece.byte_count);
-  object["symbol"] = piece.symbol;
-  object["lane"] = piece.lane;
-  object["order"] = piece.order;
-  object["probability"] = rounded(piece.probability);
-  object["model_probability"] = rounded(piece.model_probability);
-  object["model_weight"] = rounded(piece.model_weight);
-  object["experts"] = shares_json(piece.experts, piece.expert_count, 1);
-  object["alternatives"] = alternatives_json(piece);
+std::string span_json(const tacit_span& span) {
+  Json object = {{"coding", coding_name(span.coding)},
+                 {"offset", span.offset},
+                 {"byte_count", span.byte_count},
+                 {"bits", rounded(span.bits)}};
+  if (!is_token(span.coding)) return dump(object);
+  add_text(object, span.bytes, span.byte_count);
+  object["symbol"] = span.symbol;
+  object["lane"] = span.lane;
+  object["order"] = span.order;
+  object["probability"] = rounded(span.probability);
+  object["model_probability"] = rounded(span.model_probability);
+  object["model_weight"] = rounded(span.model_weight);
+  object["experts"] = shares_json(span.experts, span.expert_count, 1);
+  object["alternatives"] = alternatives_json(span);
   return dump(object);
 }
 
@@ -192,7 +192,7 @@ std::string inspection_json(const std::string& name, const tacit_archive_info& a
   text += ",\n\"totals\":" + dump(totals_json(archive, inspection));
   append_list(text, "timeline", timeline_json(inspection.timeline()));
   append_list(text, "expensive", inspection.expensive());
-  append_list(text, "tokens", inspection.pieces());
+  append_list(text, "tokens", inspection.spans());
   return text + "}\n";
 }
 

@@ -9,8 +9,8 @@
 
 namespace tacit::cli {
 
-// One token or stretch, as an object on one line.
-std::string piece_json(const tacit_piece& piece);
+// One token or stored segment, as an object on one line.
+std::string span_json(const tacit_span& span);
 
 // All of it. `name` is the file's.
 std::string inspection_json(const std::string& name, const tacit_archive_info& archive, const Inspection& inspection);

@@ -100,10 +100,10 @@ void add_sampler(CLI::App& app, Request& request) {
     app.add_option_function<T>(name, set, description)->type_name(type);
   };
   add("--temperature", sampler.temperature, "0: always the most likely token (default 1)", "X");
-  add("--top-k", sampler.top_k, "keep the K most likely; 0, the default: all", "K");
-  add("--top-p", sampler.top_p, "keep the most likely that hold P together (default 1: all)", "P");
+  add("--top-k", sampler.top_k, "keep the K most likely tokens; 0, the default: all", "K");
+  add("--top-p", sampler.top_p, "nucleus: the smallest set of most likely tokens whose\nprobability sums to P or more (default 1: all)", "P");
   add("--min-p", sampler.min_p, "keep those at least P times as likely as the best (default 0)", "P");
-  add("--typical-p", sampler.typical_p, "keep those nearest to the entropy that hold P together\n(default 1: all)", "P");
+  add("--typical-p", sampler.typical_p, "the smallest set of the tokens nearest to the entropy whose\nprobability sums to P or more (default 1: all)", "P");
   add("--repetition-penalty", sampler.repetition_penalty, "divide (negative: multiply) the logits of tokens\nthat occurred (default 1)",
       "X");
   add("--presence-penalty", sampler.presence_penalty, "take X from the logits of tokens that occurred", "X");
@@ -120,7 +120,7 @@ void add_sampler(CLI::App& app, Request& request) {
 
 void add_records(CLI::App& app, CodingOptions& coding) {
   CLI::Option* records =
-      app.add_flag("--records", coding.has_records, "each line is a record, which 'tacit cat --record' reads alone");
+      app.add_flag("--records", coding.has_records, "each line is a record, which 'tacit cat --record' reads by itself");
   app.add_option("--segment", coding.segment_bytes,
                  "bytes of text that are decoded to read a record,\n1 (each record by itself) to 1048576 (default 16384)")
       ->type_name("BYTES")
@@ -205,7 +205,7 @@ void add_inspect_options(CLI::App& app, Request& request) {
       ->type_name("OUT.html");
   app.add_flag("--json", request.json, "write a JSON object, to standard output or --output");
   app.add_option("-o,--output", request.output.path, "where --json goes")->type_name("OUT.json");
-  app.add_option("--limit", request.inspect.piece_count_max,
+  app.add_option("--limit", request.inspect.span_count_max,
                  "tokens shown one by one (default 20000); 0: all.\nTotals are always of everything")
       ->type_name("N");
   app.add_flag("-f,--force", request.output.force, "overwrite");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Parsing with CLI11, and the checks that one option alone cannot make.
+// Parsing with CLI11, and the checks that need more than one option.
 #include "options.h"
 
 #include <algorithm>

@@ -36,7 +36,7 @@ class Progress {
   void start_phase(const tacit_progress& progress, Clock::time_point now);
   void draw(const tacit_progress& progress, Clock::time_point now);
 
-  bool has_ratio_;  // encoding alone finds out how small the text becomes
+  bool has_ratio_;  // only encoding finds out how small the text becomes
   std::string name_;
   std::uint64_t total_;
   Clock::time_point last_drawn_;

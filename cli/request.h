@@ -53,7 +53,7 @@ struct GenerateOptions {
 
 struct InspectOptions {
   std::string html_path;                // "": no page
-  std::size_t piece_count_max = 20000;  // tokens and stretches shown one by one; 0: all
+  std::size_t span_count_max = 20000;  // tokens and stored segments shown one by one; 0: all
 };
 
 struct Request {

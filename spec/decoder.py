@@ -218,7 +218,7 @@ def blocks_of(kind: int, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 # ---- numeric.md, 1: quantisation ----
 
-NARROW, WIDE, ATTENTION = F(127), F(4095), F(16383)
+INT8, INT16, ATTENTION = F(127), F(4095), F(16383)
 ROUND = F(12582912)
 
 
@@ -250,10 +250,10 @@ def add_up(terms: np.ndarray) -> np.ndarray:
 class Linear:
     def __init__(self, gguf: Gguf, name: str):
         if gguf.tensor(name + ".weight")[0] in (F32, F16, BF16):
-            self.m, minimums = WIDE, None
-            integers, scales = quantise(gguf.floats(name + ".weight"), WIDE)
+            self.m, minimums = INT16, None
+            integers, scales = quantise(gguf.floats(name + ".weight"), INT16)
         else:
-            self.m, (integers, scales, minimums) = NARROW, gguf.parts(name + ".weight")
+            self.m, (integers, scales, minimums) = INT8, gguf.parts(name + ".weight")
         self.integers = np.ascontiguousarray(integers.transpose(1, 2, 0), np.int32)  # [parts, elements, outputs]
         self.scales = np.ascontiguousarray(scales.T)  # [parts, outputs]
         self.minimums = None if minimums is None else np.ascontiguousarray(minimums.T)
@@ -428,15 +428,15 @@ class Attention:
             return add_up(dots.astype(F) * (s.transpose(3, 0, 1, 2)[..., None] * key_scales))
 
         key_scales = key_scales.transpose(3, 1, 2, 0)[:, :, :, None]  # [b, l, k, 1, t]
-        q, s = quantise(query, NARROW)
+        q, s = quantise(query, INT8)
         residual = (padded(query, 32) - q.astype(F) * s[..., None]).reshape(*query.shape[:2], -1)
-        return product(q, s) + product(*quantise(residual, NARROW))
+        return product(q, s) + product(*quantise(residual, INT8))
 
     def __call__(self, query: np.ndarray, key: np.ndarray, value: np.ndarray, p: int) -> np.ndarray:
         """Of position p, before rotation: [lanes, heads, dimensions]. Returns [lanes, heads, value_dim]."""
         slot = self.slot(p)
-        self.keys[0][slot], self.keys[1][slot] = quantise(self.rotary(key, p), NARROW)
-        self.values[0][slot], self.values[1][slot] = quantise(value, NARROW, 64)
+        self.keys[0][slot], self.keys[1][slot] = quantise(self.rotary(key, p), INT8)
+        self.values[0][slot], self.values[1][slot] = quantise(value, INT8, 64)
 
         sliding = p >= self.window
         first = p - self.window + 2 if sliding else 0
@@ -587,7 +587,7 @@ class Vocabulary:
         self.types = self.corrected(keys, pieces, keys.get("tokenizer.ggml.token_type", [NORMAL] * self.size))
         self.bytes = [self.spelled(piece, kind) for piece, kind in zip(pieces, self.types)]
         spelled = {text for text, kind in zip(self.bytes, self.types) if kind != USER_DEFINED}
-        self.bytes += [bytes([k]) for k in range(256) if bytes([k]) not in spelled]  # the escapes
+        self.bytes += [bytes([k]) for k in range(256) if bytes([k]) not in spelled]  # the byte symbols
         bos, eos, unknown = (keys.get(f"tokenizer.ggml.{key}_token_id", default if default < self.size else -1)
                              for key, default in zip(("bos", "eos", "unknown"), DEFAULT_IDS[name]))
         if "tokenizer.ggml.bos_token_id" not in keys and name == b"gpt2" and pre in ("chatglm-bpe", "glm4"):
@@ -765,7 +765,7 @@ class History:
         return [hashed(each) >> 32 for each in fields]
 
     def followers(self, order: int, position: int) -> list[int]:
-        """What followed the context of a position, in the order in which the walk meets it."""
+        """What followed the context of a position, in the order in which the walk visits it."""
         length, _ = ORDERS[order]
         context, positions = self.context(position, length), self.chains[order][self.bucket(position, length)]
         return [self.symbols[other] for other in positions if self.context(other, length) == context]

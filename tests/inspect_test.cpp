@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What `inspect` shows is true: traced costs are those of the code, tracing changes no bit, an alternative would have
-// cost what is said, and the pieces are the text, whether it comes as an archive or not.
+// cost what is said, and the spans are the text, whether it comes as an archive or not.
 #include <gtest/gtest.h>
 #include <tacit/tacit.h>
 
@@ -205,9 +205,9 @@ TEST_F(TraceTest, alternativesWouldHaveCostWhatIsSaid) {
   }
 }
 
-// ---- The pieces that the API gives ----
+// ---- The spans that the API gives ----
 
-struct Piece {
+struct Span {
   tacit_coding coding;
   std::string bytes;
   std::uint64_t offset;
@@ -216,17 +216,17 @@ struct Piece {
   double model_probability;
   std::size_t expert_count;
 
-  bool operator==(const Piece&) const = default;
+  bool operator==(const Span&) const = default;
 };
 
 struct Inspected {
   tacit_status status = TACIT_OK;
-  std::vector<Piece> pieces;
+  std::vector<Span> spans;
   tacit_archive_info info{};
 
   std::string text() const {
     std::string text;
-    for (const Piece& piece : pieces) text += piece.bytes;
+    for (const Span& span : spans) text += span.bytes;
     return text;
   }
 };
@@ -241,16 +241,16 @@ tacit_options one_thread() {
 Inspected inspect(std::string_view input, bool is_archive = false) {
   Inspected result;
   tacit_archive_info_init(&result.info);
-  const auto receive = [](void* context, const tacit_piece* piece) {
-    EXPECT_EQ(piece->struct_bytes, sizeof(tacit_piece));
-    static_cast<std::vector<Piece>*>(context)->push_back(
-        {piece->coding, {static_cast<const char*>(piece->bytes), piece->byte_count}, piece->offset, piece->bits,
-         piece->symbol, piece->model_probability, piece->expert_count});
+  const auto receive = [](void* context, const tacit_span* span) {
+    EXPECT_EQ(span->struct_bytes, sizeof(tacit_span));
+    static_cast<std::vector<Span>*>(context)->push_back(
+        {span->coding, {static_cast<const char*>(span->bytes), span->byte_count}, span->offset, span->bits,
+         span->symbol, span->model_probability, span->expert_count});
     return 0;
   };
   const tacit_options options = one_thread();
   result.status = tacit_inspect_buffer(&options, input.data(), input.size(), is_archive ? 1 : 0, receive,
-                                       &result.pieces, &result.info);
+                                       &result.spans, &result.info);
   return result;
 }
 
@@ -264,43 +264,43 @@ std::string compress(std::string_view text) {
   return archive;
 }
 
-TEST(Inspect, piecesAreTheText) {
+TEST(Inspect, spansAreTheText) {
   for (const std::string& text : {prose(2), std::string(), " one space in front, two  inside \xff\xfe\n\t" + prose(1)}) {
     const Inspected result = inspect(text);
     ASSERT_EQ(result.status, TACIT_OK) << tacit_last_error();
     EXPECT_EQ(result.text(), text);
     EXPECT_EQ(result.info.original_bytes, text.size());
     std::uint64_t offset = 0;
-    for (const Piece& piece : result.pieces) {
-      EXPECT_EQ(piece.offset, offset);
-      offset += piece.bytes.size();
+    for (const Span& span : result.spans) {
+      EXPECT_EQ(span.offset, offset);
+      offset += span.bytes.size();
     }
   }
 }
 
-TEST(Inspect, anArchiveGivesThePiecesOfItsText) {
+TEST(Inspect, anArchiveGivesTheSpansOfItsText) {
   const std::string text = prose(3);
   const std::string archive = compress(text);
   const Inspected of_text = inspect(text);
   const Inspected of_archive = inspect(archive);
   ASSERT_EQ(of_archive.status, TACIT_OK) << tacit_last_error();
-  EXPECT_GT(of_text.pieces.size(), 50u);
-  EXPECT_TRUE(of_text.pieces == of_archive.pieces);
+  EXPECT_GT(of_text.spans.size(), 50u);
+  EXPECT_TRUE(of_text.spans == of_archive.spans);
   EXPECT_EQ(of_archive.info.archive_bytes, archive.size());
-  EXPECT_EQ(of_archive.info.token_count, of_archive.pieces.size());
+  EXPECT_EQ(of_archive.info.token_count, of_archive.spans.size());
 }
 
-TEST(Inspect, whatWasStoredWithoutTheModelIsOnePiece) {
+TEST(Inspect, whatWasStoredWithoutTheModelIsOneSpan) {
   std::mt19937 random(5);
   std::string noise;
   while (noise.size() < 5000) noise += static_cast<char>(random());
   const Inspected result = inspect(noise);
   ASSERT_EQ(result.status, TACIT_OK) << tacit_last_error();
-  ASSERT_EQ(result.pieces.size(), 1u);
-  EXPECT_EQ(result.pieces[0].coding, TACIT_STORED_RAW);
-  EXPECT_EQ(result.pieces[0].bytes, noise);
-  EXPECT_EQ(result.pieces[0].bits, 40000);
-  EXPECT_EQ(result.pieces[0].expert_count, 0u);
+  ASSERT_EQ(result.spans.size(), 1u);
+  EXPECT_EQ(result.spans[0].coding, TACIT_STORED_RAW);
+  EXPECT_EQ(result.spans[0].bytes, noise);
+  EXPECT_EQ(result.spans[0].bits, 40000);
+  EXPECT_EQ(result.spans[0].expert_count, 0u);
 }
 
 TEST(Inspect, readsContract1) {
@@ -310,11 +310,11 @@ TEST(Inspect, readsContract1) {
   if (result.status == TACIT_MODEL) GTEST_SKIP() << "the archive is of another built-in model";
   ASSERT_EQ(result.status, TACIT_OK) << tacit_last_error();
   EXPECT_EQ(result.text().size(), result.info.original_bytes);
-  ASSERT_EQ(result.pieces.size(), result.info.token_count);
+  ASSERT_EQ(result.spans.size(), result.info.token_count);
   double bits = 0;
-  for (const Piece& piece : result.pieces) {
-    EXPECT_EQ(piece.coding, TACIT_CODED_SOFTMAX);
-    bits += piece.bits;
+  for (const Span& span : result.spans) {
+    EXPECT_EQ(span.coding, TACIT_CODED_SOFTMAX);
+    bits += span.bits;
   }
   const auto segments = static_cast<double>(result.info.model_segment_count);
   EXPECT_NEAR(bits, static_cast<double>(result.info.model_coded_bytes) * 8, bits * 0.001 + 16 * segments);
@@ -331,7 +331,7 @@ TEST(Inspect, damageIsSeen) {
 TEST(Inspect, theReceiverMayStop) {
   const std::string text = prose(1);
   int calls = 0;
-  const auto stop = [](void* context, const tacit_piece*) { return ++*static_cast<int*>(context) == 3 ? 1 : 0; };
+  const auto stop = [](void* context, const tacit_span*) { return ++*static_cast<int*>(context) == 3 ? 1 : 0; };
   const tacit_options options = one_thread();
   EXPECT_EQ(tacit_inspect_buffer(&options, text.data(), text.size(), 0, stop, &calls, nullptr), TACIT_CANCELLED);
   EXPECT_EQ(calls, 3);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a model must be to be loaded: a tensor or a number that is not as its architecture says is refused by name, and
-// nothing that a file claims makes the engine ask for memory without bound. And contexts stretched by rope scaling.
+// nothing that a file claims makes the engine ask for memory without bound. And contexts extended by rope scaling.
 #include "model/model.h"
 
 #include <gtest/gtest.h>

@@ -531,7 +531,7 @@ TEST(OracleOpenElm, RefusesArraysThatDoNotFit) {
   EXPECT_EQ(refusal_of(parts), "parts: tensor output.weight has no place in architecture openelm");
 }
 
-// With the same heads everywhere and its fused tensor taken apart, OpenELM's layers are Qwen 3's.
+// With the same heads everywhere and its fused tensor split, OpenELM's layers are Qwen 3's.
 TEST(OracleOpenElm, IsQwen3WhereEveryLayerIsTheSame) {
   ModelParts parts = random_openelm({4, 4}, {2, 2}, {12, 12});
   const std::vector<double> fused = logits_of(parts, kTokens);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Archives of records: the text comes back whole, every record by itself, and only what holds it is decoded; the archive is
-// the same on every kernel set and thread count; segments decode alone to what they are side by side; damage and forgery are
+// the same on every kernel set and thread count; segments decode by themselves to what they are side by side; damage and forgery are
 // seen.
 #include <gtest/gtest.h>
 #include <tacit/tacit.h>
@@ -196,7 +196,7 @@ class IndependentStrips : public ::testing::TestWithParam<bool> {};
 INSTANTIATE_TEST_SUITE_P(Contracts, IndependentStrips, ::testing::Bool());
 
 TEST_P(IndependentStrips, StripsOfUnequalLengthAreWhatEachIsAlone) {
-  const auto model = builtin_model_outline().value();
+  const auto model = builtin_model_without_weights().value();
   const Tokenizer& tokenizer = *model->tokenizer;
   std::vector<std::vector<TokenId>> texts;
   for (std::uint32_t i = 0; i < 13; ++i) texts.push_back(tokenizer.encode(as_bytes(some_records(i * i % 7, i))));
@@ -225,7 +225,7 @@ TEST_P(IndependentStrips, StripsOfUnequalLengthAreWhatEachIsAlone) {
 }
 
 TEST_P(IndependentStrips, TheObserverSeesAllSymbolsAndMayStopTheWork) {
-  const auto model = builtin_model_outline().value();
+  const auto model = builtin_model_without_weights().value();
   std::vector<TokenId> text = model->tokenizer->encode(as_bytes(some_records(12, 5)));
   for (const std::uint32_t threads : {1u, 2u, 12u}) {
     ThreadPool pool(threads);
@@ -256,7 +256,7 @@ TEST_P(IndependentStrips, TheObserverSeesAllSymbolsAndMayStopTheWork) {
 }
 
 TEST_P(IndependentStrips, StripsWithoutSymbolsTakeNoLane) {
-  const auto model = builtin_model_outline().value();
+  const auto model = builtin_model_without_weights().value();
   const std::vector<TokenId> text = model->tokenizer->encode(as_bytes(some_records(3, 7)));
   const std::vector<std::span<const TokenId>> strips = {{}, text, {}};
   for (const std::uint32_t threads : {1u, 2u, 8u}) {  // side by side, and one after another

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The scheduler alone, over an engine that answers from a table: whatever batches an engine likes, the code is the same,
+// The schedules, over an engine that answers from a table: whatever batches an engine likes, the code is the same,
 // every strip comes back, and the engine is asked for nothing that its contract does not allow.
 #include <gtest/gtest.h>
 

@@ -488,19 +488,19 @@ TEST(Tokenizer, SpellsAControlTokenInTheTextByOtherPieces) {
   EXPECT_EQ(encode(*tokenizer, "<s>"), (Ids{vocabulary.id("<s"), vocabulary.id(">")}));
 }
 
-TEST(Tokenizer, GivesAnEscapeToEveryByteThatNoTokenStandsFor) {
+TEST(Tokenizer, GivesAByteSymbolToEveryByteThatNoTokenStandsFor) {
   Vocabulary vocabulary;
   vocabulary.add("a", -1).add(std::string(kBlank), -1).add("é", -1).add("b", 0, kUserDefined);
   const auto tokenizer = load(vocabulary);
   EXPECT_EQ(tokenizer->vocabulary_size(), 7u);
   EXPECT_EQ(tokenizer->symbol_count(), 7u + 254u);  // all but "a" and the space
-  const TokenId first_escape = 7;
-  EXPECT_EQ(as_text(tokenizer->symbol_bytes(first_escape)), std::string(1, '\0'));
-  EXPECT_EQ(as_text(tokenizer->symbol_bytes(first_escape + 32)), "!");  // the space before it has a token
-  EXPECT_EQ(as_text(tokenizer->symbol_bytes(first_escape + 253)), "\xff");
-  EXPECT_EQ(tokenizer->model_token(first_escape), 0);
+  const TokenId first_byte_symbol = 7;
+  EXPECT_EQ(as_text(tokenizer->symbol_bytes(first_byte_symbol)), std::string(1, '\0'));
+  EXPECT_EQ(as_text(tokenizer->symbol_bytes(first_byte_symbol + 32)), "!");  // the space before it has a token
+  EXPECT_EQ(as_text(tokenizer->symbol_bytes(first_byte_symbol + 253)), "\xff");
+  EXPECT_EQ(tokenizer->model_token(first_byte_symbol), 0);
   EXPECT_EQ(tokenizer->model_token(3), 3);
-  EXPECT_EQ(encode(*tokenizer, "\xff"), (Ids{vocabulary.id(std::string(kBlank)), first_escape + 253}));
+  EXPECT_EQ(encode(*tokenizer, "\xff"), (Ids{vocabulary.id(std::string(kBlank)), first_byte_symbol + 253}));
   EXPECT_EQ(tokenize(*tokenizer, "\xff"), (Ids{vocabulary.id(std::string(kBlank)), 0}));
 }
 

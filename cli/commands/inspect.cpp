@@ -82,7 +82,7 @@ ExitCode run_inspect(const Request& request) {
   if (const ExitCode code = engine.open(); code != ExitCode::kDone) return code;
   tacit_archive_info archive;
   tacit_archive_info_init(&archive);
-  Inspection inspection(request.inspect.piece_count_max);
+  Inspection inspection(request.inspect.span_count_max);
   if (const Outcome outcome = inspect(request, engine, archive, inspection); outcome.code != ExitCode::kDone) {
     return report(outcome);
   }

@@ -166,10 +166,12 @@ typedef struct tacit_sampler {
   size_t struct_bytes;
   double temperature; /* 0: always the most likely token. Default 1 */
   uint32_t top_k;     /* keep the k most likely; 0: all */
-  double top_p;       /* keep the smallest set of most likely tokens that holds this probability; 1: all */
+  double top_p;       /* nucleus: keep the smallest set of most likely tokens whose probability sums to this or more;
+                         1: all */
   double min_p;       /* keep tokens at least this times as likely as the most likely one; 0: all */
   uint64_t seed;      /* the same seed gives the same text, on every machine */
-  double typical_p;   /* keep the smallest set that holds this probability of the tokens nearest to the entropy; 1: all */
+  double typical_p;   /* keep the smallest set of the tokens nearest to the entropy whose probability sums to this or
+                         more; 1: all */
   double repetition_penalty; /* of tokens that occurred: positive logits are divided by it, others multiplied; 1: none */
   double presence_penalty;   /* taken from the logits of tokens that occurred */
   double frequency_penalty;  /* likewise, times how often they occurred */
@@ -294,7 +296,7 @@ TACIT_API tacit_status tacit_info_buffer(const void *archive, size_t archive_byt
 
 /* ---- Looking at a text ------------------------------------------------------------------------------------------ */
 
-/* How a piece of a text is stored. Numbers are added, never changed. */
+/* How a span of a text (tacit_span) is stored. Numbers are added, never changed. */
 typedef enum tacit_coding {
   TACIT_CODED_SOFTMAX = 0,   /* a token, by the model's distribution as it is (contract 1) */
   TACIT_CODED_RANK_1 = 1,    /* a token, by a binary decision for it: as the likeliest candidate */
@@ -302,9 +304,9 @@ typedef enum tacit_coding {
   TACIT_CODED_RANK_3 = 3,    /* as the third */
   TACIT_CODED_CANDIDATE = 4, /* a token, as one of the other candidates that experts had */
   TACIT_CODED_ESCAPE = 5,    /* a token that no expert has seen: by the model's distribution, without the candidates */
-  TACIT_STORED_RAW = 6,      /* a stretch as it is */
-  TACIT_STORED_ZSTD = 7,     /* a stretch as a zstd frame */
-  TACIT_STORED_BROTLI = 8    /* a stretch as a brotli stream */
+  TACIT_STORED_RAW = 6,      /* a segment as it is */
+  TACIT_STORED_ZSTD = 7,     /* a segment as a zstd frame */
+  TACIT_STORED_BROTLI = 8    /* a segment as a brotli stream */
 } tacit_coding;
 
 /* A part of a whole that is 1. The name is static. */
@@ -320,38 +322,38 @@ typedef struct tacit_alternative {
   double probability;
 } tacit_alternative;
 
-/* A piece of a text: a token, or a stretch that was stored without the model. What it points to lives for the call. */
-typedef struct tacit_piece {
+/* A span of a text: a token, or a segment that was stored without the model. What it points to lives for the call. */
+typedef struct tacit_span {
   size_t struct_bytes;
   tacit_coding coding;
   const void *bytes;
   size_t byte_count;
   uint64_t offset;          /* in the original */
   double bits;              /* that it cost */
-  /* Tokens only; zero for a stretch. */
+  /* Tokens only; zero for a segment. */
   int32_t symbol;
   uint32_t lane;            /* strip of its block that the model coded, from 0 on */
   uint64_t order;           /* ascends in the order in which tokens were coded: one of each lane, then the next of each */
   double probability;       /* that it was coded with: 2^-bits */
   double model_probability; /* by the model's softmax */
-  double model_weight;      /* posterior of the model alone, against all experts together; contract 1: 1 */
+  double model_weight;      /* posterior of the model without experts, against it with them; contract 1: 1 */
   const tacit_alternative *alternatives; /* the likeliest other tokens, likeliest first, as they would have been coded */
   size_t alternative_count;              /* at most 5 */
   const tacit_share *experts;  /* parts in the probability that experts and model together gave the token */
   size_t expert_count;
   const tacit_share *samplers; /* posterior of what the text was drawn with, before the token */
   size_t sampler_count;
-} tacit_piece;
+} tacit_span;
 
 /* Nonzero: stop with TACIT_CANCELLED. */
-typedef int (*tacit_piece_function)(void *context, const tacit_piece *piece);
+typedef int (*tacit_span_function)(void *context, const tacit_span *span);
 
-/* Takes a text apart, and calls `receive` with all its pieces in order. The input is an archive where `is_archive` is
+/* Decodes a text, and calls `receive` with all its spans in order. The input is an archive where `is_archive` is
  * nonzero or where it begins as archives do; any other input is compressed in memory first, with all of `options`, and
  * then decoded. `info` may be NULL: what tacit_info_buffer says of the archive; set before the first call of `receive`.
- * Errors: as of decompression and compression; pieces that came before an error are right. */
+ * Errors: as of decompression and compression; spans that came before an error are right. */
 TACIT_API tacit_status tacit_inspect_buffer(const tacit_options *options, const void *input, size_t input_bytes,
-                                            int is_archive, tacit_piece_function receive, void *context,
+                                            int is_archive, tacit_span_function receive, void *context,
                                             tacit_archive_info *info);
 
 /* ---- Looking at a model ---------------------------------------------------------------------------------------- */

@@ -98,7 +98,7 @@ Result<Call> begin_call(const tacit_options* given) {
 Result<Call> begin_model_call(const tacit_options* given) {
   TACIT_ASSIGN(Call call, begin_call(given));
   if (call.model == nullptr) {
-    TACIT_ASSIGN(call.model, builtin_model_outline());
+    TACIT_ASSIGN(call.model, builtin_model_without_weights());
   }
   TACIT_TRY(call.model->load_weights(*call.pool));
   return call;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What each piece of a text costs, in the form of the C API.
+// What each span of a text (a token or a stored segment) costs, in the form of the C API.
 #include "codec/inspect.h"
 
 #include <array>
@@ -17,9 +17,9 @@ static_assert(static_cast<int>(Coding::kRank1) == TACIT_CODED_RANK_1);
 static_assert(static_cast<int>(Coding::kCandidate) == TACIT_CODED_CANDIDATE);
 static_assert(static_cast<int>(Coding::kEscape) == TACIT_CODED_ESCAPE);
 
-tacit_coding coding_of(const InspectedPiece& piece) {
-  switch (piece.method) {
-    case archive::Method::kModel: return static_cast<tacit_coding>(piece.trace->coding);
+tacit_coding coding_of(const InspectedSpan& span) {
+  switch (span.method) {
+    case archive::Method::kModel: return static_cast<tacit_coding>(span.trace->coding);
     case archive::Method::kRaw: return TACIT_STORED_RAW;
     case archive::Method::kZstd: return TACIT_STORED_ZSTD;
     case archive::Method::kBrotli: return TACIT_STORED_BROTLI;
@@ -27,59 +27,59 @@ tacit_coding coding_of(const InspectedPiece& piece) {
   return TACIT_STORED_RAW;
 }
 
-// Hands pieces to a client; the lists that a tacit_piece points to are kept here.
-class PieceReceiver {
+// Hands spans to a client; the lists that a tacit_span points to are kept here.
+class SpanReceiver {
  public:
-  PieceReceiver(tacit_piece_function receive, void* context) : receive_(receive), context_(context) {}
+  SpanReceiver(tacit_span_function receive, void* context) : receive_(receive), context_(context) {}
 
-  Status operator()(const InspectedPiece& inspected) {
-    tacit_piece piece{};
-    piece.struct_bytes = sizeof(piece);
-    piece.coding = coding_of(inspected);
-    piece.bytes = inspected.bytes.data();
-    piece.byte_count = inspected.bytes.size();
-    piece.offset = inspected.offset;
-    piece.bits = static_cast<double>(inspected.stored_bytes * 8);
-    if (inspected.trace != nullptr) add_token(inspected, piece);
-    if (receive_(context_, &piece) == 0) return {};
-    return Error{ErrorCode::kCancelled, "stopped by the piece function"};
+  Status operator()(const InspectedSpan& inspected) {
+    tacit_span span{};
+    span.struct_bytes = sizeof(span);
+    span.coding = coding_of(inspected);
+    span.bytes = inspected.bytes.data();
+    span.byte_count = inspected.bytes.size();
+    span.offset = inspected.offset;
+    span.bits = static_cast<double>(inspected.stored_bytes * 8);
+    if (inspected.trace != nullptr) add_token(inspected, span);
+    if (receive_(context_, &span) == 0) return {};
+    return Error{ErrorCode::kCancelled, "stopped by the span function"};
   }
 
  private:
-  void add_token(const InspectedPiece& inspected, tacit_piece& piece) {
+  void add_token(const InspectedSpan& inspected, tacit_span& span) {
     const SymbolTrace& trace = *inspected.trace;
-    piece.bits = trace.bits;
-    piece.symbol = static_cast<std::int32_t>(trace.symbol);
-    piece.lane = static_cast<std::uint32_t>(inspected.lane);
-    piece.order = inspected.order;
-    piece.probability = trace.probability;
-    piece.model_probability = trace.model_probability;
-    piece.model_weight = trace.model_weight;
-    piece.alternatives = alternatives_.data();
-    piece.alternative_count = trace.alternative_count;
+    span.bits = trace.bits;
+    span.symbol = static_cast<std::int32_t>(trace.symbol);
+    span.lane = static_cast<std::uint32_t>(inspected.lane);
+    span.order = inspected.order;
+    span.probability = trace.probability;
+    span.model_probability = trace.model_probability;
+    span.model_weight = trace.model_weight;
+    span.alternatives = alternatives_.data();
+    span.alternative_count = trace.alternative_count;
     for (std::size_t i = 0; i < trace.alternative_count; ++i) {
       const TracedAlternative& alternative = trace.alternatives[i];
       const auto symbol = static_cast<TokenId>(alternative.symbol);
       const ByteSpan bytes = inspected.tokenizer->symbol_bytes(symbol);
       alternatives_[i] = {bytes.data(), bytes.size(), symbol, alternative.probability};
     }
-    piece.experts = experts_.data();
-    piece.expert_count = experts_.size();
+    span.experts = experts_.data();
+    span.expert_count = experts_.size();
     for (std::size_t i = 0; i < experts_.size(); ++i) experts_[i] = {expert_name(i).c_str(), trace.experts[i]};
-    piece.samplers = samplers_.data();
-    piece.sampler_count = samplers_.size();
+    span.samplers = samplers_.data();
+    span.sampler_count = samplers_.size();
     for (std::size_t i = 0; i < samplers_.size(); ++i) samplers_[i] = {sampler_name(i), trace.samplers[i]};
   }
 
-  tacit_piece_function receive_;
+  tacit_span_function receive_;
   void* context_;
   std::array<tacit_alternative, kTracedAlternatives> alternatives_;
   std::array<tacit_share, std::tuple_size_v<ExpertShares>> experts_;
   std::array<tacit_share, kSamplersMax> samplers_;
 };
 
-// What has been compressed is checked by being taken apart, as `verifying` says.
-Status inspect(Call& call, ByteSpan archive, bool verifying, PieceReceiver& receive, tacit_archive_info* info) {
+// What has been compressed is checked by being decoded, as `verifying` says.
+Status inspect(Call& call, ByteSpan archive, bool verifying, SpanReceiver& receive, tacit_archive_info* info) {
   if (info != nullptr) TACIT_TRY(fill_archive_info(archive, info));
   TACIT_ASSIGN(const archive::Reader reader, archive::Reader::open(archive));
   const ModelFinder finder = model_finder(call);
@@ -90,7 +90,7 @@ Status inspect(Call& call, ByteSpan archive, bool verifying, PieceReceiver& rece
       return report(progress);
     };
   }
-  TACIT_TRY(inspect_archive(reader, finder, options, [&](const InspectedPiece& piece) { return receive(piece); }));
+  TACIT_TRY(inspect_archive(reader, finder, options, [&](const InspectedSpan& span) { return receive(span); }));
   return {};
 }
 
@@ -102,11 +102,11 @@ using namespace tacit;
 extern "C" {
 
 tacit_status tacit_inspect_buffer(const tacit_options* options, const void* input, size_t input_bytes, int is_archive,
-                                  tacit_piece_function receive, void* context, tacit_archive_info* info) {
+                                  tacit_span_function receive, void* context, tacit_archive_info* info) {
   return guarded([&]() -> Status {
     TACIT_TRY(require(input != nullptr || input_bytes == 0, "input"));
     TACIT_TRY(require(receive != nullptr, "receive"));
-    PieceReceiver receiver(receive, context);
+    SpanReceiver receiver(receive, context);
     const ByteSpan bytes = span_of(input, input_bytes);
     if (is_archive != 0 || archive::begins_as_archive(bytes)) {
       TACIT_ASSIGN(Call call, begin_call(options));

@@ -72,7 +72,7 @@ extern "C" {
 tacit_status tacit_model_open_builtin(tacit_model** model) {
   return guarded([&]() -> Status {
     TACIT_TRY(require(model != nullptr, "model"));
-    TACIT_ASSIGN(SharedModel loaded, builtin_model_outline());
+    TACIT_ASSIGN(SharedModel loaded, builtin_model_without_weights());
     *model = new_model(std::move(loaded));
     return {};
   });

@@ -17,8 +17,8 @@ namespace tacit::archive {
 inline constexpr std::array<std::uint8_t, 8> kMagic = {0x89, 'T', 'C', 'T', 0x0d, 0x0a, 0x1a, 0x0a};
 inline constexpr std::uint16_t kFormatVersion = 0;
 // Numbers of the numeric contract: what the frequencies of a symbol are made from.
-inline constexpr std::uint16_t kContractSoftmax = 1;   // the model alone
-inline constexpr std::uint16_t kContractAdaptive = 2;  // and experts that learn from the block's text
+inline constexpr std::uint16_t kContractSoftmax = 1;   // the model without experts
+inline constexpr std::uint16_t kContractAdaptive = 2;  // with experts that learn from the block's text
 // What the header's flags say is there.
 inline constexpr std::uint8_t kModelFlag = 1;
 inline constexpr std::uint8_t kSamplerFlag = 2;  // only with a model
@@ -31,7 +31,7 @@ inline constexpr std::size_t kFooterBytes = 12;  // u32 size of the index, u64 i
 struct Header {
   std::uint16_t format_version = kFormatVersion;
   std::uint16_t contract = kContractAdaptive;
-  bool has_records = false;  // each line is a record, and each segment decodes alone
+  bool has_records = false;  // each line is a record, and each segment decodes independently
   bool has_model = false;    // false: no segment needs one, and the fields below are not stored
   std::uint32_t window = 0;  // tokens of context, spec/numeric.md section 6
   Sha256 model_fingerprint{};
@@ -46,8 +46,8 @@ enum class Method : std::uint8_t {
   kBrotli = 3,  // one brotli stream (RFC 7932)
 };
 
-// A stretch of a block's bytes that starts with a fresh context. All model segments of a block decode in lockstep, or, in
-// an archive of records, each alone.
+// A part of a block's bytes that starts with a fresh context. All model segments of a block decode in lockstep, or, in
+// an archive of records, each independently.
 struct Segment {
   Method method = Method::kRaw;
   std::uint64_t original_bytes = 0;  // not stored for kModel: known when it is decoded

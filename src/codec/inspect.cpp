@@ -6,7 +6,7 @@ namespace {
 
 class Inspector {
  public:
-  explicit Inspector(const InspectedPieceFunction& receive) : receive_(receive) {}
+  explicit Inspector(const InspectedSpanFunction& receive) : receive_(receive) {}
 
   void use(const Tokenizer& tokenizer) { tokenizer_ = &tokenizer; }
 
@@ -34,14 +34,14 @@ class Inspector {
       const SymbolTrace& trace = traces[lane][step];
       const auto symbol = static_cast<TokenId>(trace.symbol);
       TACIT_ASSIGN(const ByteVector text, tokenizer_->decode({&symbol, 1}, opens_text && step == 0));
-      InspectedPiece piece;
-      piece.bytes = rest.subspan(begin, text.size());
-      piece.offset = offset_;
-      piece.trace = &trace;
-      piece.tokenizer = tokenizer_;
-      piece.lane = lane;
-      piece.order = order_ + step * traces.size() + lane;
-      TACIT_TRY(receive_(piece));
+      InspectedSpan span;
+      span.bytes = rest.subspan(begin, text.size());
+      span.offset = offset_;
+      span.trace = &trace;
+      span.tokenizer = tokenizer_;
+      span.lane = lane;
+      span.order = order_ + step * traces.size() + lane;
+      TACIT_TRY(receive_(span));
       begin += text.size();
       offset_ += text.size();
     }
@@ -49,16 +49,16 @@ class Inspector {
   }
 
   Status receive_stored(const archive::Segment& segment, ByteSpan rest) {
-    InspectedPiece piece;
-    piece.method = segment.method;
-    piece.bytes = rest.first(segment.original_bytes);
-    piece.offset = offset_;
-    piece.stored_bytes = segment.payload.size();
+    InspectedSpan span;
+    span.method = segment.method;
+    span.bytes = rest.first(segment.original_bytes);
+    span.offset = offset_;
+    span.stored_bytes = segment.payload.size();
     offset_ += segment.original_bytes;
-    return receive_(piece);
+    return receive_(span);
   }
 
-  const InspectedPieceFunction& receive_;
+  const InspectedSpanFunction& receive_;
   const Tokenizer* tokenizer_ = nullptr;
   std::uint64_t offset_ = 0;  // of what comes next, in the original
   std::uint64_t order_ = 0;   // tokens of the blocks before
@@ -67,7 +67,7 @@ class Inspector {
 }  // namespace
 
 Result<StreamResult> inspect_archive(const archive::Reader& reader, const ModelFinder& find_model,
-                                     const CodecOptions& options, const InspectedPieceFunction& receive) {
+                                     const CodecOptions& options, const InspectedSpanFunction& receive) {
   Inspector inspector(receive);
   const ModelFinder finder = [&](const archive::Header& header) -> Result<const LoadedModel*> {
     TACIT_ASSIGN(const LoadedModel* const model, find_model(header));

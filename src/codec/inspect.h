@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An archive's text in pieces - tokens, and spans that were stored without the model - each with what it cost.
+// An archive's text in spans - tokens, and segments that were stored without the model - each with what it cost.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace tacit {
 
-struct InspectedPiece {
+struct InspectedSpan {
   archive::Method method = archive::Method::kModel;  // kModel: a token; otherwise a whole segment
   ByteSpan bytes;
   std::uint64_t offset = 0;        // in the original
@@ -21,11 +21,11 @@ struct InspectedPiece {
   std::uint64_t lane = 0;   // of its block
   std::uint64_t order = 0;  // ascends in the order in which tokens were coded: lane by lane within a step
 };
-using InspectedPieceFunction = std::function<Status(const InspectedPiece&)>;
+using InspectedSpanFunction = std::function<Status(const InspectedSpan&)>;
 
-// Decodes and checks all blocks as decompress_archive does, and calls `receive` with all pieces, in the order of the
+// Decodes and checks all blocks as decompress_archive does, and calls `receive` with all spans, in the order of the
 // text. Errors: those of decompress_archive and of `receive`.
 Result<StreamResult> inspect_archive(const archive::Reader& reader, const ModelFinder& find_model,
-                                     const CodecOptions& options, const InspectedPieceFunction& receive);
+                                     const CodecOptions& options, const InspectedSpanFunction& receive);
 
 }  // namespace tacit

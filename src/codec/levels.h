@@ -23,7 +23,7 @@ inline constexpr std::uint32_t kSegmentBytesMax = 1024 * 1024;  // the smallest 
 struct Level {
   bool adaptive = true;              // experts that learn from the text
   std::uint32_t window_quarters = 4;  // of the model's default window
-  std::size_t block_bytes = 0;       // experts learn within a block, and a block decodes alone
+  std::size_t block_bytes = 0;       // experts learn within a block, and a block decodes by itself
 };
 
 // `level`: kLevelMin to kLevelMax.

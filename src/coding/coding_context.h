@@ -22,7 +22,7 @@ struct CodingContext {
   const Tokenizer& tokenizer;
   ThreadPool& pool;  // whose threads drive the engine's passes
   std::uint32_t window = 0;
-  bool adaptive = true;  // experts that learn from what was coded; false: the model's softmax alone
+  bool adaptive = true;  // experts that learn from what was coded; false: the model's softmax only
   std::optional<SamplerSettings> sampler;  // that the text is said to have been drawn with; adaptive only
   LaneTraces* traces = nullptr;  // not null: filled by each call with what every symbol cost
 };

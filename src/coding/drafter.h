@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Drafts for speculative decoding (arXiv 2211.17192): how a text may go on, from its own past alone. A draft is what
+// Drafts for speculative decoding (arXiv 2211.17192): how a text may go on, from its own past only. A draft is what
 // followed the newest occurrence of the last symbols, as far as that is likely enough to be right.
 // A draft changes how fast a text is decoded, never what it is. Knows symbols, neither models nor codes.
 #pragma once

@@ -5,7 +5,7 @@
 // Lockstep: all strips have a lane from the start, and step t of every lane comes before step t + 1 of any, so that
 // experts can learn from all lanes' past and encoder and decoder still know the same (spec/numeric.md, section 8).
 //
-// Independent: strips know nothing of each other, so that any of them decodes alone, to the same bits. A lane that has
+// Independent: strips know nothing of each other, so that any of them decodes by itself, to the same bits. A lane that has
 // ended one takes the next, the longest first, so that lanes stay full until there are no more strips.
 #pragma once
 

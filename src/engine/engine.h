@@ -2,7 +2,7 @@
 // The seam between what is computed and what computes it. An engine runs a model on some device: it makes lanes, which
 // remember a text each, runs rows of them through the model, and hands out logits. Its bits are those of spec/numeric.md
 // on every device, however rows are batched; what differs between engines is speed, and the batches that they like.
-// Whoever codes or draws text sees this header alone.
+// Whoever codes or draws text sees this header only.
 #pragma once
 
 #include <cstddef>

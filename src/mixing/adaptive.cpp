@@ -363,7 +363,7 @@ void LanePrediction::prepare_others() {
 }
 
 // A symbol that no expert but the recent counts knows of. Candidates are excluded from the model's frequencies, as in
-// PPM; recent counts join them, the less the more weight the lane gives to the model alone.
+// PPM; recent counts join them, the less the more weight the lane gives to the model without experts.
 void LanePrediction::prepare_escape() {
   phase_ = Phase::kEscape;
   Frequencies& base = scratch_->frequencies;
@@ -431,7 +431,7 @@ void LanePrediction::finish(std::uint32_t symbol) {
   results_ = (results_ << 2 | result) & kResultsMask;
 }
 
-// The symbol is no ranked candidate: what the model alone and what all together gave it.
+// The symbol is no ranked candidate: what the model without experts and what all together gave it.
 void LanePrediction::update_model_weight(std::uint32_t symbol) {
   if (phase_ == Phase::kOtherCandidates) {
     const Candidate& candidate = candidates_[scratch_->index.find(symbol)];

@@ -3,7 +3,7 @@
 // Experts count what followed the same contexts; a gate weighs them against the model. The symbol is then coded by a
 // few binary decisions - is it this candidate? is it any that an expert has seen? - whose probabilities a logistic
 // mixer corrects again; a symbol that none of them finds escapes to the model's distribution. Last, each lane weighs
-// all this against the model alone, by what either has cost so far: where there is nothing to learn, learning costs
+// all this against the model without experts, by what either has cost so far: where there is nothing to learn, learning costs
 // next to nothing. All is learnt while coding, from the past steps of all lanes, so encoder and decoder have the same
 // (spec/numeric.md, section 10).
 //
@@ -122,7 +122,7 @@ class LanePrediction {
   // After all lanes have learnt: the lane's match goes on, or another is looked for.
   void prepare_next(const SharedState& shared, std::size_t lane, std::uint64_t next_step, std::uint32_t symbol);
 
-  // The posterior of the predictor that is the model alone, against all experts together.
+  // The posterior of the predictor that is the model without experts, against that with them.
   [[nodiscard]] double model_weight() const { return model_weight_; }
   // Makes a fixed share of the model's weight that of all lanes (Herbster, Warmuth: "Tracking the best expert", 1998),
   // so that neither side's weight gets too small to come back.

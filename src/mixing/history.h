@@ -17,7 +17,7 @@ namespace tacit {
 class History {
  public:
   // Contexts: of the last so many symbols, and as model_keys_of() makes them. kDepths: how many positions of a
-  // context's chain are looked at, newest first (docs/decisions/0007).
+  // context's chain are visited, newest first (docs/decisions/0007).
   static constexpr std::array<std::uint32_t, 5> kOrders = {1, 2, 3, 5, 8};
   static constexpr std::array<std::uint32_t, 5> kDepths = {64, 48, 32, 24, 24};
   static constexpr std::size_t kModelContexts = 2;

@@ -54,7 +54,7 @@ struct Decision {
   std::array<double, kMixerInputs> inputs{};
   std::array<std::uint32_t, 4> rows{};
   double probability = 0;        // that the bit is 1, by the mixer
-  double model_probability = 0;  // by the model alone
+  double model_probability = 0;  // by the model without experts
   bool bit = false;
 };
 

@@ -155,7 +155,7 @@ Status load_scales(const Keys& keys, Config& config) {
   return read("attention.scale", static_cast<double>(config.attention_scale), config.attention_scale);
 }
 
-// The ffn width of an expert as its tensors have it: not every file states it. 0: there are none.
+// The width of an ffn expert as its tensors have it: not every file states it. 0: there are none.
 std::uint32_t expert_width(const gguf::File& file, const Config& config) {
   for (std::uint32_t layer = 0; layer < config.layer_count; ++layer) {
     const gguf::Tensor* down = file.find_tensor("blk." + std::to_string(layer) + ".ffn_down_exps.weight");

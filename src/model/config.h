@@ -62,7 +62,7 @@ struct Config {
 
   RecurrentConfig recurrent;
 
-  std::uint32_t expert_count = 0;  // 0: no experts anywhere
+  std::uint32_t expert_count = 0;  // of a mixture-of-experts layer; 0: there is none
   std::uint32_t experts_used = 0;  // a token
   std::uint32_t expert_width = 0;  // ffn width of one
   float expert_scale = 1;          // of the weights of the chosen

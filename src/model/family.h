@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What distinguishes the transformer families from each other, as data: one entry for each `general.architecture`. The
 // forward pass reads these and the file's own metadata; it knows no architecture by name. What a family has "where the
-// tensor is there" (biases, norms of queries and keys, tied outputs, experts) needs no entry here.
+// tensor is there" (biases, norms of queries and keys, tied outputs, ffn experts) needs no entry here.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +55,7 @@ enum class FfnShape : std::uint8_t {
 };
 
 enum class Routing : std::uint8_t {
-  kSoftmax,       // weights are the softmax over all experts
+  kSoftmax,       // weights are the softmax over all ffn experts
   kNormalised,    // the same, divided by the sum of the chosen ones
 };
 
@@ -72,14 +72,14 @@ struct Family {
   Positions positions = Positions::kRopePairs;
   Activation activation = Activation::kSilu;
   FfnShape ffn = FfnShape::kGated;
-  Routing routing = Routing::kNormalised;         // where layers have experts
+  Routing routing = Routing::kNormalised;         // where layers have ffn experts
 
   // Layers whose number mod window_period is window_period - 1 attend to everything, the others to
   // attention.sliding_window positions. 0: all attend to everything.
   std::uint32_t window_period = 0;
   std::uint32_t window = 0;                       // where attention.sliding_window is missing; 0: none then
   bool rope_in_windows_only = false;
-  bool scaled_rope_outside_windows_only = false;  // rope scaling stretches the layers without window alone
+  bool scaled_rope_outside_windows_only = false;  // rope scaling applies to the layers without window only
   double window_rope_base = 0;                    // of layers with a window; 0: as of the others
   std::uint32_t unrotated_period = 0;             // layers whose number mod it is it - 1 do not rotate; 0: all rotate
   bool unrotated_by_key = false;                  // none rotates where rope.scaling.finetuned is false

@@ -23,7 +23,7 @@ struct Model {
     return model;
   }
 
-  // Of linear layers, as many experts as a token uses counted; attention's own products are left out.
+  // Of linear layers, as many ffn experts as a token uses counted; attention's own products are left out.
   [[nodiscard]] std::uint64_t multiply_adds_per_token() const;
 };
 

@@ -43,7 +43,7 @@ Result<Scaling> load_scaling(const gguf::File& file, const Keys& keys, std::uint
   return scaling;
 }
 
-// The share of pair `pair` that keeps its unstretched frequency under YaRN (arXiv 2309.00071, section 3.2, with its
+// The share of pair `pair` that keeps its unscaled frequency under YaRN (arXiv 2309.00071, section 3.2, with its
 // beta 32 and 1): 1 for the fast pairs, 0 for the slow ones, a ramp between them.
 double yarn_unscaled_share(double pair, double base, const Scaling& scaling, std::uint32_t dim) {
   constexpr double kTwoPi = 6.283185307179586;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rotary position embedding (arXiv 2104.09864): how fast each pair of a head turns, with what stretches that to longer
+// Rotary position embedding (arXiv 2104.09864): how fast each pair of a head turns, with the scaling for longer
 // contexts than a model was first trained on: linear scaling, YaRN, Llama 3's divisors, LongRoPE.
 #pragma once
 
@@ -28,7 +28,7 @@ struct Rope {
 struct RopeSettings {
   std::uint32_t head_dim = 0;
   std::uint32_t context_length = 0;
-  bool scaled = true;      // false: what stretches the context is left out
+  bool scaled = true;      // false: without the scaling for longer contexts
   bool in_windows = false;  // of layers with a window: their base is rope.freq_base_swa,
   double window_base = 0;   // where that is missing this, or where this is 0 the other layers'
 };

@@ -229,7 +229,7 @@ class LayerLoader {
     return result;
   }
 
-  // The tensors ffn_gate, ffn_up and ffn_down, or with the suffix "_shexp" those of the shared experts.
+  // The tensors ffn_gate, ffn_up and ffn_down, or with the suffix "_shexp" those of the shared ffn experts.
   Status dense_ffn(const std::string& suffix, std::uint32_t ffn_width, Ffn& ffn) {
     const std::string gate = prefix_ + "ffn_gate" + suffix;
     const std::string up = prefix_ + "ffn_up" + suffix;

@@ -51,8 +51,8 @@ struct Norm {
 struct HeadNorm {
   enum class Scope : std::uint8_t {
     kNone,
-    kShared,   // each head alone, all with the same weights
-    kPerHead,  // each head alone, with weights of its own
+    kShared,   // each head by itself, all with the same weights
+    kPerHead,  // each head by itself, with weights of its own
     kWhole,    // all heads together
   };
   Scope scope = Scope::kNone;
@@ -119,12 +119,12 @@ struct LayerWeights {
   Linear attention_output;   // [head_count * value_dim] -> [width]
   Norm post_attention_norm;  // of what attention adds
   Norm ffn_norm;             // [width]
-  Ffn ffn;                   // of dense layers; else the shared experts' where there are any
+  Ffn ffn;                   // of dense layers; else the shared ffn experts' where there are any
   Norm post_ffn_norm;
 
   Linear router;                   // [width] -> [expert_count]
   std::vector<Ffn> experts;        // empty: a dense layer
-  std::vector<float> shared_gate;  // [width], padded: the shared experts' sigmoid gate; empty: none
+  std::vector<float> shared_gate;  // [width], padded: the shared ffn experts' sigmoid gate; empty: none
 
   // Recurrent layers have attention_norm, ffn_norm (RWKV) and one of these.
   RwkvWeights rwkv;

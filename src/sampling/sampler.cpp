@@ -13,7 +13,7 @@ namespace {
 // The scale of logits at a temperature. Below 1e-30 it would be infinite.
 float scale_of(float temperature) { return 1.0f / std::max(temperature, 1e-30f); }
 
-// A stretch of ranks that the filters so far have kept.
+// A range of ranks that the filters so far have kept.
 struct RankSpan {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;

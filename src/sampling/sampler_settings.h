@@ -19,10 +19,10 @@ struct SamplerSettings {
 
   float temperature = 1;      // logits are divided by it; 0: the most likely token, always
   std::uint32_t top_k = 0;    // keep the k most likely; 0: all
-  float top_p = 1;            // keep the fewest most likely tokens that together have this probability; 1: all
+  float top_p = 1;            // nucleus: keep the smallest set of most likely tokens whose probability sums to this or more; 1: all
   float min_p = 0;            // keep tokens at least this times as likely as the most likely one; 0: all
-  float typical_p = 1;        // keep the fewest tokens that together have this probability, those first whose information
-                              // is nearest to the entropy (Meister et al., arXiv 2202.00666); 1: all
+  float typical_p = 1;        // keep the smallest set of tokens whose probability sums to this or more, those first
+                              // whose information is nearest to the entropy (Meister et al., arXiv 2202.00666); 1: all
   float repetition_penalty = 1;   // of tokens that occurred: positive logits are divided by it, others multiplied
                                   // (Keskar et al., arXiv 1909.05858); 1: none
   float presence_penalty = 0;     // taken from the logits of tokens that occurred

@@ -16,13 +16,13 @@ ByteSpan builtin_bytes() { return {tacit_builtin_model_begin, tacit_builtin_mode
 }  // namespace
 
 Result<std::shared_ptr<const LoadedModel>> builtin_model() {
-  TACIT_ASSIGN(std::shared_ptr<const LoadedModel> model, builtin_model_outline());
+  TACIT_ASSIGN(std::shared_ptr<const LoadedModel> model, builtin_model_without_weights());
   ThreadPool caller_alone(1);
   TACIT_TRY(model->load_weights(caller_alone));
   return model;
 }
 
-Result<std::shared_ptr<const LoadedModel>> builtin_model_outline() {
+Result<std::shared_ptr<const LoadedModel>> builtin_model_without_weights() {
   static std::mutex mutex;
   static std::shared_ptr<const LoadedModel> model;
   const std::lock_guard<std::mutex> lock(mutex);

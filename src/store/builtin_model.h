@@ -11,7 +11,7 @@ namespace tacit {
 // Errors: kModel (only if the library was built with a file that is no usable model).
 Result<std::shared_ptr<const LoadedModel>> builtin_model();
 // The same, but LoadedModel::load_weights is left to the caller, who has more threads or needs no weights.
-Result<std::shared_ptr<const LoadedModel>> builtin_model_outline();
+Result<std::shared_ptr<const LoadedModel>> builtin_model_without_weights();
 // SHA-256 of its file, without loading it.
 const Sha256& builtin_model_fingerprint();
 

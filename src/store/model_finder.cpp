@@ -50,7 +50,7 @@ Result<SharedModel> find_needed_model(const NeededModel& needed, const SharedMod
     if (given->fingerprint() == needed.fingerprint) return given;
   }
   if (needed.fingerprint == builtin_model_fingerprint()) {
-    TACIT_ASSIGN(SharedModel builtin, builtin_model_outline());
+    TACIT_ASSIGN(SharedModel builtin, builtin_model_without_weights());
     TACIT_TRY(builtin->load_weights(pool));
     return builtin;
   }
@@ -67,7 +67,7 @@ Result<SharedModel> find_needed_model(const NeededModel& needed, const SharedMod
 Result<SharedModel> find_named_model(const std::string& name) {
   std::string path = name;
   if (may_be_a_model_name(name)) {
-    TACIT_ASSIGN(SharedModel builtin, builtin_model_outline());
+    TACIT_ASSIGN(SharedModel builtin, builtin_model_without_weights());
     TACIT_ASSIGN(FoundModel found, ModelSearch().find_named(name, found_builtin(*builtin)));
     if (found.path.empty()) return builtin;
     path = std::move(found.path);
@@ -79,7 +79,7 @@ Result<SharedModel> find_named_model(const std::string& name) {
 Result<bool> list_models(const std::vector<std::string>& paths, const std::function<bool(const FoundModel&)>& receive) {
   ModelSearch search;
   for (const std::string& path : paths) search.add(path);
-  TACIT_ASSIGN(const SharedModel builtin, builtin_model_outline());
+  TACIT_ASSIGN(const SharedModel builtin, builtin_model_without_weights());
   bool goes_on = receive(found_builtin(*builtin));
   const auto hand_over = [&](const FoundModel& model) { return goes_on = receive(model); };
   if (goes_on) search.list(hand_over);

@@ -140,7 +140,7 @@ class BytePairEncoding::Merger {
     if (is_token && (mode_ == Mode::kPlain || as_text(tokenizer_.symbol_bytes(part)) == text)) {
       symbols.push_back(part);
     } else if (mode_ == Mode::kKeeping) {
-      for (const char c : text) symbols.push_back(tokenizer_.byte_symbol(static_cast<std::uint8_t>(c)));
+      for (const char c : text) symbols.push_back(tokenizer_.symbol_of_byte(static_cast<std::uint8_t>(c)));
     } else {
       for (const char c : text) {
         const std::vector<TokenId>& tokens = tokenizer_.fallbacks_[static_cast<std::uint8_t>(c)];
@@ -265,7 +265,7 @@ void BytePairEncoding::index_bytes() {
     const TokenId by_spelling = find_piece(spelling);
     preferred[i] = flags_.is_byte_level || by_piece == kNoToken ? by_spelling : by_piece;
   }
-  add_escapes(preferred);
+  add_byte_symbols(preferred);
 }
 
 void BytePairEncoding::append_tokens(std::span<const Fragment> fragments, std::vector<TokenId>& tokens) const {

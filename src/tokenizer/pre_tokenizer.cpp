@@ -201,7 +201,7 @@ void split_trailing_white_space(std::span<const Character> text, std::vector<std
 
 struct DigitRule {
   bool ascii_only;
-  bool apart;            // from what is around them
+  bool isolated;         // from what is around them
   bool not_before_word;  // such digits stay as they are
 };
 
@@ -217,9 +217,9 @@ void split_digits(std::span<const Character> text, std::vector<std::uint32_t>& p
       while (end < piece.size() && is_digit(piece[end])) ++end;
       const bool is_left = kRule.not_before_word && end < piece.size() && is_ascii_word(piece[end]);
       if (end > begin && !is_left) {
-        if (kRule.apart) cut(begin);
+        if (kRule.isolated) cut(begin);
         for (std::size_t i = begin + (end - begin) % 3; i < end; i += 3) cut(i);
-        if (kRule.apart) cut(end);
+        if (kRule.isolated) cut(end);
       }
       begin = std::max(end, begin + 1);
     }

@@ -74,7 +74,7 @@ Status RwkvWorld::read_symbol_bytes(const gguf::File& file) {
   }
   std::array<TokenId, 256> none;
   none.fill(kNoToken);
-  add_escapes(none);
+  add_byte_symbols(none);
   by_bytes_ = index_by_bytes();
   std::unordered_map<std::string_view, TokenId> last;  // of several spellings of the same bytes
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {

@@ -153,7 +153,7 @@ class SentencePieceBpe::Merger {
     } else if (mode_ == Mode::kPlain) {
       for (const char c : text) symbols.push_back(tokenizer_.byte_tokens_[static_cast<std::uint8_t>(c)]);
     } else {
-      for (const char c : with_spaces(text)) symbols.push_back(tokenizer_.byte_symbol(static_cast<std::uint8_t>(c)));
+      for (const char c : with_spaces(text)) symbols.push_back(tokenizer_.symbol_of_byte(static_cast<std::uint8_t>(c)));
     }
   }
 
@@ -219,7 +219,7 @@ void SentencePieceBpe::find_byte_tokens() {
     if (token == kNoToken) token = find_piece({&byte, 1});
     byte_tokens_[i] = token == kNoToken ? unknown_token_ : token;
   }
-  add_escapes(byte_tokens_);
+  add_byte_symbols(byte_tokens_);
 }
 
 void SentencePieceBpe::find_joins() {
@@ -268,7 +268,7 @@ std::vector<TokenId> SentencePieceBpe::encode_exactly(ByteSpan text) const {
       wants_prefix = false;
       rest.remove_prefix(literal);
       if (rest.empty()) break;
-      for (const char c : kBlank) symbols.push_back(byte_symbol(static_cast<std::uint8_t>(c)));
+      for (const char c : kBlank) symbols.push_back(symbol_of_byte(static_cast<std::uint8_t>(c)));
       rest.remove_prefix(kBlank.size());
     }
   }

@@ -323,23 +323,23 @@ Status Tokenizer::append_symbol_bytes(const gguf::File& file, TokenId token, std
   return {};
 }
 
-void Tokenizer::add_escapes(const std::array<TokenId, 256>& preferred) {
+void Tokenizer::add_byte_symbols(const std::array<TokenId, 256>& preferred) {
   assert(symbol_bytes_.size() == vocabulary_size_);
-  byte_symbols_.fill(kNoToken);
+  symbols_by_byte_.fill(kNoToken);
   const auto assign = [this](TokenId token) {
     if (token == kNoToken) return;
     const ByteSpan bytes = symbol_bytes(token);
     // A user-defined token says where a text starts (opens_with_space), so it is no spelling of a byte.
     if (bytes.size() != 1 || type(token) == TokenType::kUserDefined) return;
-    if (byte_symbols_[bytes[0]] == kNoToken) byte_symbols_[bytes[0]] = token;
+    if (symbols_by_byte_[bytes[0]] == kNoToken) symbols_by_byte_[bytes[0]] = token;
   };
   for (const TokenId token : preferred) assign(token);
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) assign(token);
-  for (std::size_t i = 0; i < byte_symbols_.size(); ++i) {
-    if (byte_symbols_[i] != kNoToken) continue;
+  for (std::size_t i = 0; i < symbols_by_byte_.size(); ++i) {
+    if (symbols_by_byte_[i] != kNoToken) continue;
     const auto byte = static_cast<std::uint8_t>(i);
-    byte_symbols_[i] = static_cast<TokenId>(symbol_count());
-    escaped_bytes_.push_back(byte);
+    symbols_by_byte_[i] = static_cast<TokenId>(symbol_count());
+    unspelled_bytes_.push_back(byte);
     symbol_bytes_.append({&byte, 1});
   }
 }
@@ -356,7 +356,7 @@ TokenFinder Tokenizer::index_by_bytes() const {
 void Tokenizer::append_longest(const TokenFinder& by_bytes, ByteSpan text, std::vector<TokenId>& symbols) const {
   while (!text.empty()) {
     const TokenFinder::Entry* const found = by_bytes.longest(text);
-    symbols.push_back(found == nullptr ? byte_symbol(text[0]) : found->token);
+    symbols.push_back(found == nullptr ? symbol_of_byte(text[0]) : found->token);
     text = text.subspan(found == nullptr ? 1 : found->bytes.size());
   }
 }

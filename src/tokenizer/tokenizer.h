@@ -40,7 +40,7 @@ class ByteStrings {
 };
 
 // The symbols that an archive codes: ids 0 to vocabulary_size - 1 are tokens; where the vocabulary has no token for
-// some single byte, symbol vocabulary_size + k stands for the k-th such byte (an escape), ascending.
+// some single byte, symbol vocabulary_size + k stands for the k-th such byte (a byte symbol), ascending.
 // Immutable once loaded: all methods may be called from several threads at once.
 class Tokenizer {
  public:
@@ -67,9 +67,9 @@ class Tokenizer {
 
   [[nodiscard]] std::uint32_t vocabulary_size() const { return vocabulary_size_; }
   [[nodiscard]] std::uint32_t symbol_count() const {
-    return vocabulary_size_ + static_cast<std::uint32_t>(escaped_bytes_.size());
+    return vocabulary_size_ + static_cast<std::uint32_t>(unspelled_bytes_.size());
   }
-  // The token that a model reads in the place of a symbol: itself, or for an escape the unknown token.
+  // The token that a model reads in the place of a symbol: itself, or for a byte symbol the unknown token.
   [[nodiscard]] TokenId model_token(TokenId symbol) const {
     return symbol < static_cast<TokenId>(vocabulary_size_) ? symbol : unknown_token_;
   }
@@ -114,14 +114,14 @@ class Tokenizer {
                           std::string_view expected);
 
   // Loading, in this order: read_vocabulary fills all members but symbol_bytes_; the derived class calls
-  // append_symbol_bytes for every token; add_escapes completes it. `text` is what a normal token with that piece
+  // append_symbol_bytes for every token; add_byte_symbols completes it. `text` is what a normal token with that piece
   // stands for. `preferred` are the tokens that `tokenize` falls back to, by
   // byte; one that does not stand for just its byte is passed over, kNoToken too.
   Status read_vocabulary(const gguf::File& file, const Defaults& defaults);
   Status append_symbol_bytes(const gguf::File& file, TokenId token, std::string_view text);
-  void add_escapes(const std::array<TokenId, 256>& preferred);
+  void add_byte_symbols(const std::array<TokenId, 256>& preferred);
 
-  // The tokens by the bytes that they stand for, less user-defined ones, which are cut out before. After add_escapes.
+  // The tokens by the bytes that they stand for, less user-defined ones, which are cut out before. After add_byte_symbols.
   [[nodiscard]] TokenFinder index_by_bytes() const;
   // Appends the longest of those tokens one after the other, and the symbols of bytes that begin none.
   void append_longest(const TokenFinder& by_bytes, ByteSpan text, std::vector<TokenId>& symbols) const;
@@ -143,7 +143,7 @@ class Tokenizer {
     return as_text(pieces_[static_cast<std::size_t>(token)]);
   }
   // The symbol whose bytes are just `byte`.
-  [[nodiscard]] TokenId byte_symbol(std::uint8_t byte) const { return byte_symbols_[byte]; }
+  [[nodiscard]] TokenId symbol_of_byte(std::uint8_t byte) const { return symbols_by_byte_[byte]; }
 
   std::uint32_t vocabulary_size_ = 0;
   TokenId bos_token_ = kNoToken;
@@ -171,8 +171,8 @@ class Tokenizer {
   std::vector<TokenType> types_;
   std::unordered_map<std::string_view, TokenId> ids_by_piece_;  // views into pieces_; empty pieces are left out
   TokenId context_start_token_ = 0;
-  std::array<TokenId, 256> byte_symbols_{};
-  std::vector<std::uint8_t> escaped_bytes_;
+  std::array<TokenId, 256> symbols_by_byte_{};
+  std::vector<std::uint8_t> unspelled_bytes_;
   TokenFinder user_defined_;
   TokenFinder special_;  // user-defined, control and unknown tokens
 };

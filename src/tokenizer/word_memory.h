@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What became of the words that one call has met so far, as places in its output: most words of a text are repeated.
+// What became of the words that one call has seen so far, as places in its output: most words of a text are repeated.
 #pragma once
 
 #include <algorithm>

@@ -95,7 +95,7 @@ Status WordPiece::read_symbol_bytes(const gguf::File& file) {
   }
   std::array<TokenId, 256> none;
   none.fill(kNoToken);
-  add_escapes(none);
+  add_byte_symbols(none);
   std::vector<TokenFinder::Entry> by_piece;
   for (TokenId token = 0; token < static_cast<TokenId>(vocabulary_size_); ++token) {
     if (!piece(token).empty()) by_piece.push_back({token, as_bytes(piece(token))});

@@ -79,7 +79,7 @@ inline void expect_kept(const Tokenizer& tokenizer, std::string_view text) {
   }
 }
 
-// Spelled by pieces of these kinds of text, so that they meet in all ways.
+// Spelled by pieces of these kinds of text, so that they follow each other in all ways.
 inline const std::vector<std::string> kTextParts = {"a",           "b",        "ab",
                                                     "x",           " ",        "  ",
                                                     "   ",         "\n",       "\n\n",

@@ -7,7 +7,7 @@ documents are separated by NUL (a character that no document holds), in a fixed 
     valid-prompt.txt   records of held-out prompts: known sources, new prompts
     valid-source.txt   records of held-out models: their texts are never trained on
 
-What a model meets in an archive is not one answer after an end-of-text token, so neighbouring records are packed into
+What a model reads in an archive is not one answer after an end-of-text token, so neighbouring records are packed into
 documents of up to PACK_RECORDS records in one of the presentations below.
 """
 

@@ -22,7 +22,7 @@ constexpr std::uint32_t kRows = 256;
 constexpr std::uint32_t kLogitRows = 16;
 
 // What one more row costs where runs have one (docs/decisions/0013). Weights that no cache holds are read for all rows
-// together, unless each row has its own experts.
+// together, unless each row has its own ffn experts.
 double row_cost(const Model& model) {
   constexpr std::uint64_t kCachedWeights = 12'000'000;
   const bool shares_memory = model.config.expert_count == 0 && model.multiply_adds_per_token() > kCachedWeights;

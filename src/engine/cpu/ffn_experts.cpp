@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Mixtures of experts: a router chooses a few feed-forward networks for each row and weighs what they give (arXiv
-// 1701.06538, 2401.04088); shared experts, where there are any, see every row (arXiv 2401.06066).
+// Mixtures of ffn experts: a router chooses a few feed-forward networks for each row and weighs what they give (arXiv
+// 1701.06538, 2401.04088); shared ones, where there are any, see every row (arXiv 2401.06066).
 #include <algorithm>
 #include <numeric>
 
@@ -63,7 +63,7 @@ void Forward::mixture_of_experts(const LayerWeights& weights, const RowMatrix& i
   if (weights.ffn.present()) add_shared_experts(weights, input);
 }
 
-// Adds what one expert gives for the rows that chose it.
+// Adds what one ffn expert gives for the rows that chose it.
 void Forward::run_expert(const Ffn& expert, std::uint32_t number, const RowMatrix& input) {
   const std::vector<Choice>& choices = choices_[number];
   const auto count = static_cast<std::uint32_t>(choices.size());

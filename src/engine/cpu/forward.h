@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The forward pass over any batch of rows: one row is one position of one lane. Prefill is many rows of a lane, a
-// decoding step one row of each of many lanes; a row's bits depend on its lane's tokens alone, never on the batch.
+// decoding step one row of each of many lanes; a row's bits depend on its lane's tokens only, never on the batch.
 // Knows models and caches, not symbols or codes. forward.cpp is a layer as the papers draw it, attention.cpp,
-// experts.cpp and recurrent.cpp are its parts.
+// ffn_experts.cpp and recurrent.cpp are its parts.
 #pragma once
 
 #include <algorithm>
@@ -84,7 +84,7 @@ class Forward {
                      std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const;
   [[nodiscard]] AttentionSpan attention_span(std::uint32_t layer, std::uint32_t position) const;
 
-  // experts.cpp: from the current input, which is `input`, into ffn_out_.
+  // ffn_experts.cpp: from the current input, which is `input`, into ffn_out_.
   void mixture_of_experts(const LayerWeights& weights, const RowMatrix& input);
   void run_expert(const Ffn& expert, std::uint32_t number, const RowMatrix& input);
   void add_shared_experts(const LayerWeights& weights, const RowMatrix& input);
@@ -167,13 +167,13 @@ class Forward {
   bool int16_ready_ = false;
   QuantizedMatrix output_input_;  // of the rows whose logits are asked for
 
-  // Of experts.cpp.
+  // Of ffn_experts.cpp.
   struct Choice {
     std::uint32_t row;
     float weight;
   };
   RowMatrix router_;      // [rows, expert_count]
-  RowMatrix expert_in_;   // [rows of one expert, width]
+  RowMatrix expert_in_;   // [rows of one ffn expert, width]
   RowMatrix expert_out_;  // the same
   std::vector<std::vector<Choice>> choices_;  // by expert, rows ascending
 

@@ -34,8 +34,8 @@ for key in "original_bytes", "archive_bytes", "ratio", "bits_per_byte":
 assert totals["tokens"]["count"] == info["token_count"] == len(text["tokens"])
 assert abs(totals["tokens"]["bits"] - 8 * info["model_coded_bytes"]) < 64
 
-def content(piece):
-    return bytes.fromhex(piece["hex"]) if piece["text"] is None else piece["text"].encode()
+def content(span):
+    return bytes.fromhex(span["hex"]) if span["text"] is None else span["text"].encode()
 tokens = text["tokens"]
 assert b"".join(map(content, tokens)) == original
 assert any(token["text"] is None for token in tokens)
@@ -54,7 +54,7 @@ costs = [token["bits"] for token in text["expensive"]]
 assert costs == sorted((token["bits"] for token in tokens), reverse=True)[:20]
 
 assert empty["tokens"] == [] and empty["totals"]["bits_per_byte"] is None and empty["timeline"] == []
-assert [(piece["coding"], piece["byte_count"]) for piece in noise["tokens"]] == [("raw", 300)], noise["tokens"]
+assert [(span["coding"], span["byte_count"]) for span in noise["tokens"]] == [("raw", 300)], noise["tokens"]
 assert noise["model_name"] is None and noise["totals"]["stored"] == {"count": 1, "bytes": 300, "bits": 2400.0}
 print(*text), print(*totals), print(*text["timeline"][0]), print(*tokens[-1]), print(*next(a for token in tokens for a in token["alternatives"] if a["text"] is not None))
 print(*noise["tokens"][0])

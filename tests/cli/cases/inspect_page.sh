@@ -32,8 +32,8 @@ elements.close()
 assert elements.has_policy and elements.tags["script"] == 2 and "img" not in elements.tags and "b" not in elements.tags
 assert "<" not in elements.data
 assert json.loads(elements.data) == json.load(open("page.json"))
-pieces = json.loads(elements.data)["tokens"]
-text = b"".join(bytes.fromhex(piece["hex"]) if piece["text"] is None else piece["text"].encode() for piece in pieces)
+spans = json.loads(elements.data)["tokens"]
+text = b"".join(bytes.fromhex(span["hex"]) if span["text"] is None else span["text"].encode() for span in spans)
 assert text == open("<b>.txt", "rb").read()
 assert "onerror" not in page.replace(elements.data, "")
 END

@@ -1,4 +1,4 @@
-# A bad file does not keep the others from being done, and the gravest failure is the exit code: damage (1) before
+# A bad file does not keep the others from being done, and the worst failure is the exit code: damage (1) before
 # input and output (4), and those before usage (2).
 sample 3 >a
 sample 4 >c

@@ -16,8 +16,8 @@ namespace tacit::kernels {
 
 inline constexpr std::uint32_t kBlock = 32;
 inline constexpr std::uint32_t kTile = 16;
-inline constexpr std::uint32_t kInt8MagnitudeMax = 127;  // largest magnitude of a int8 activation (int8)
-inline constexpr std::uint32_t kInt16MagnitudeMax = 4095;   // of a int16 one and of a int16 weight: 32 products stay below 2^29
+inline constexpr std::uint32_t kInt8MagnitudeMax = 127;  // largest magnitude of an int8 activation
+inline constexpr std::uint32_t kInt16MagnitudeMax = 4095;   // of an int16 one and of an int16 weight: 32 products stay below 2^29
 inline constexpr std::uint32_t kAttentionMax = 16383;  // of an attention weight: two halves of seven bits
 inline constexpr float kQuantizeMin = 0x1p-100f;          // a block whose magnitudes are all below this becomes zero
 
@@ -26,8 +26,8 @@ inline constexpr std::uint32_t round_up(std::uint32_t value, std::uint32_t multi
 }
 
 // How the weights of a matrix are held: weight = scale * (number - offset), plus the minimum where there is one. Scale and
-// minimum belong to one output and a part of a block: all of it, or each half. The activations that meet kInt16 are
-// int16, the others int8.
+// minimum belong to one output and a part of a block: all of it, or each half. The activations multiplied with
+// kInt16 are int16, the others int8.
 enum class WeightFormat : std::uint8_t {
   kInt4, kInt4Minimum, kInt4Halves, kInt4HalvesMinimum, kInt5, kInt5Minimum, kInt5Halves, kInt8, kInt8Halves,
   kInt16,  // int16 in [-kInt16MagnitudeMax, kInt16MagnitudeMax]
@@ -55,7 +55,7 @@ inline constexpr const FormatTraits& traits(WeightFormat format) {
 // block, where k is the input within the block and o the output within the tile:  8 bits byte (k/4)*64 + o*4 + k%4;  4
 // and 5 bits the same byte index taken mod 256, low nibble for k < 16, high nibble for the others, and the fifth bit is
 // bit k/4 of byte 256 + o*4 + k%4;  16 bits int16 (k/2)*32 + o*2 + k%2.  Outputs and inputs beyond the matrix add zero:
-// their scales and minimums, or the activations that meet them, are zero.
+// their scales and minimums, or the activations multiplied with them, are zero.
 struct PackedMatrix {
   const std::uint8_t* data = nullptr;  // 64-byte aligned
   std::uint32_t output_count = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The kernels that are written once for every vector instruction set. Included by the sets of x86/ and arm/, which are
 // compiled for their processors and add what vector extensions do not say well. A vector is as wide as a register,
-// since GCC takes wider ones apart into scalars; where the numeric contract has sixteen virtual lanes, as many vectors
+// since GCC splits wider ones into scalars; where the numeric contract has sixteen virtual lanes, as many vectors
 // as it takes stand for them. Must not include anything that instantiates shared inline functions: a copy compiled for
 // a newer processor could be the one that the linker keeps.
 //

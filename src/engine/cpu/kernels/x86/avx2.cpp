@@ -47,7 +47,7 @@ TACIT_INLINE void add_int16(__m256i& sum, __m256i value) {
   __asm__ volatile("vpaddw %1, %0, %0" : "+x"(sum) : "x"(value));
 }
 
-// Two vectors as int16, in order; packing alone works within halves of 128 bits.
+// Two vectors as int16, in order; the packing instruction works within halves of 128 bits.
 TACIT_INLINE __m256i pack16(Ints low, Ints high) {
   const __m256i packed = _mm256_packs_epi32(reinterpret_cast<__m256i>(low), reinterpret_cast<__m256i>(high));
   return _mm256_permute4x64_epi64(packed, 0xd8);
