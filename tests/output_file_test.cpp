@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Outputs appear whole or not at all, whoever ends the process and whatever the name, and nobody can read them who could
-// not read what they were made from.
+// Outputs appear whole or not at all, whoever ends the process and whatever the name, and nobody can read them who
+// could not read what they were made from.
 #include "base/output_file.h"
 
 #include <fcntl.h>
@@ -178,7 +178,8 @@ TEST_F(OutputFiles, AGroupThatCannotBeGivenLosesItsRights) {
   fs::permissions(folder_, fs::perms::all);
   ASSERT_EQ(is_root ? ::seteuid(65534) : 0, 0);
   constexpr gid_t kForeignGroup = 54321;
-  for (const auto& [source, expected] : {std::pair<mode_t, mode_t>{0640, 0600}, {0644, 0644}, {0664, 0644}, {0604, 0600}}) {
+  for (const auto& [source, expected] :
+       {std::pair<mode_t, mode_t>{0640, 0600}, {0644, 0644}, {0664, 0644}, {0604, 0600}}) {
     const std::string name = std::to_string(source);
     ASSERT_NO_FATAL_FAILURE(begin(name, false, FileAccess{source, 0, kForeignGroup}));
     ASSERT_NO_FATAL_FAILURE(commit());

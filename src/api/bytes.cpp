@@ -22,7 +22,9 @@ ByteSource callback_source(tacit_read_function read, void* context) {
     std::size_t count = 0;
     while (count < buffer.size()) {
       const std::int64_t got = read(context, buffer.data() + count, buffer.size() - count);
-      if (got < 0 || static_cast<std::uint64_t>(got) > buffer.size() - count) return io_error("reading the input failed");
+      if (got < 0 || static_cast<std::uint64_t>(got) > buffer.size() - count) {
+        return io_error("reading the input failed");
+      }
       if (got == 0) break;
       count += static_cast<std::size_t>(got);
     }

@@ -24,9 +24,9 @@ struct NeededModel {
   const std::string& name;
 };
 
-// The needed model, ready to compute: `given`, which may be null, or the built-in one; where nothing is given and `found`
-// is not null, also the one that was left there, or one of the search path, which is left there then. Errors: kModel,
-// saying what was needed, given and looked for.
+// The needed model, ready to compute: `given`, which may be null, or the built-in one; where nothing is given and
+// `found` is not null, also the one that was left there, or one of the search path, which is left there then. Errors:
+// kModel, saying what was needed, given and looked for.
 Result<SharedModel> find_needed_model(const NeededModel& needed, const SharedModel& given, SharedModel* found,
                                       ThreadPool& pool);
 
