@@ -1,9 +1,11 @@
 # The two commands are `make demo` and `make test`; both install what they need (Debian 12 packages, by name) and build.
 PRESET ?= release
 BUILD := build/$(PRESET)
-PACKAGES := g++ cmake ninja-build libzstd-dev libbrotli-dev libxxhash-dev libssl-dev libcli11-dev nlohmann-json3-dev libgtest-dev \
+PACKAGES := g++ cmake ninja-build libzstd-dev libbrotli-dev libxxhash-dev libssl-dev libcli11-dev \
+	nlohmann-json3-dev libgtest-dev \
             python3 python3-numpy python3-xxhash python3-zstandard python3-brotli gzip xz-utils zstd brotli
-PACKAGES_ARM := g++-aarch64-linux-gnu qemu-user libstdc++6:arm64 libzstd-dev:arm64 libbrotli-dev:arm64 libxxhash-dev:arm64 \
+PACKAGES_ARM := g++-aarch64-linux-gnu qemu-user libstdc++6:arm64 libzstd-dev:arm64 libbrotli-dev:arm64 \
+	libxxhash-dev:arm64 \
                 libssl-dev:arm64 libgtest-dev:arm64
 
 .PHONY: demo test test-arm test-training build setup install fuzz bench clean
@@ -47,7 +49,8 @@ bench: build
 	$(BUILD)/bench/tacit_roofline
 	python3 bench/ratios.py $(BUILD)/cli/tacit examples/*.txt
 
-# The recipe of the built-in model, from records to an archive, on a small part of the data: installs PyTorch into build/training.
+# The recipe of the built-in model, from records to an archive, on a small part of the data: installs PyTorch into
+# build/training.
 test-training: build
 	$(MAKE) -C training smoke
 

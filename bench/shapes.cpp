@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::uint64_t kBlock = 32;
 constexpr std::uint64_t kBlockBytes = 34;
-// Distributions over 50,000 tokens are then about as sharp as those of trained models on text, 5 bits or so: what experts
-// do depends on it.
+// Distributions over 50,000 tokens are then about as sharp as those of trained models on text, 5 bits or so: what
+// experts do depends on it.
 constexpr float kLogitDeviation = 3.8f;
 
 class Builder {

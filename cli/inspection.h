@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What `inspect` keeps of a text's spans (tacit_span) while they come: sums of all, the course of the shares over time, the most
-// expensive tokens, and the first spans in full.
+// What `inspect` keeps of a text's spans (tacit_span) while they come: sums of all, the course of the shares over time,
+// the most expensive tokens, and the first spans in full.
 #pragma once
 
 #include <array>
@@ -49,8 +49,8 @@ struct TimeBucket {
   void add(const TimeBucket& other);
 };
 
-// Equal parts of the time. They double where they would become too many: how long a text is shows at its end only, and its
-// lanes come one after another, though they were coded side by side.
+// Equal parts of the time. They double where they would become too many: how long a text is shows at its end only, and
+// its lanes come one after another, though they were coded side by side.
 class Timeline {
  public:
   void add(const tacit_span& token);

@@ -16,7 +16,8 @@ void add_model(CLI::App& app, Request& request, const std::string& without = "th
 
 void add_engine(CLI::App& app, CodingOptions& coding) {
   app.add_option("-T,--threads", coding.threads, "threads; 0, the default: one per processor")->type_name("N");
-  app.add_option("--isa", coding.kernel_set, "kernels: reference, avx2 or avx512, on ARM neon or dotprod; all give the same bits")
+  app.add_option("--isa", coding.kernel_set,
+                 "kernels: reference, avx2 or avx512, on ARM neon or dotprod; all give the same bits")
       ->type_name("NAME");
 }
 
@@ -101,14 +102,19 @@ void add_sampler(CLI::App& app, Request& request) {
   };
   add("--temperature", sampler.temperature, "0: always the most likely token (default 1)", "X");
   add("--top-k", sampler.top_k, "keep the K most likely tokens; 0, the default: all", "K");
-  add("--top-p", sampler.top_p, "nucleus: the smallest set of most likely tokens whose\nprobability sums to P or more (default 1: all)", "P");
+  add("--top-p", sampler.top_p,
+      "nucleus: the smallest set of most likely tokens whose\nprobability sums to P or more (default 1: all)", "P");
   add("--min-p", sampler.min_p, "keep those at least P times as likely as the best (default 0)", "P");
-  add("--typical-p", sampler.typical_p, "the smallest set of the tokens nearest to the entropy whose\nprobability sums to P or more (default 1: all)", "P");
-  add("--repetition-penalty", sampler.repetition_penalty, "divide (negative: multiply) the logits of tokens\nthat occurred (default 1)",
-      "X");
+  add("--typical-p", sampler.typical_p,
+      "the smallest set of the tokens nearest to the entropy whose\n"
+      "probability sums to P or more (default 1: all)",
+      "P");
+  add("--repetition-penalty", sampler.repetition_penalty,
+      "divide (negative: multiply) the logits of tokens\nthat occurred (default 1)", "X");
   add("--presence-penalty", sampler.presence_penalty, "take X from the logits of tokens that occurred", "X");
   add("--frequency-penalty", sampler.frequency_penalty, "likewise, times how often they occurred", "X");
-  add("--penalty-window", sampler.penalty_window, "tokens of the past that penalties look at; 0, the default: all", "N");
+  add("--penalty-window", sampler.penalty_window, "tokens of the past that penalties look at; 0, the default: all",
+      "N");
   app.add_flag_callback(
       "--temperature-last",
       [&request] {
@@ -119,10 +125,11 @@ void add_sampler(CLI::App& app, Request& request) {
 }
 
 void add_records(CLI::App& app, CodingOptions& coding) {
-  CLI::Option* records =
-      app.add_flag("--records", coding.has_records, "each line is a record, which 'tacit cat --record' reads by itself");
+  CLI::Option* records = app.add_flag("--records", coding.has_records,
+                                      "each line is a record, which 'tacit cat --record' reads by itself");
   app.add_option("--segment", coding.segment_bytes,
-                 "bytes of text that are decoded to read a record,\n1 (each record by itself) to 1048576 (default 16384)")
+                 "bytes of text that are decoded to read a record,\n"
+                 "1 (each record by itself) to 1048576 (default 16384)")
       ->type_name("BYTES")
       ->needs(records);
 }
@@ -172,7 +179,8 @@ void add_generate(CLI::App& app, Request& request) {
   add_sampler(app, request);
   app.add_option("--seed", request.sampler.seed, "the same seed gives the same text (default 0)")->type_name("N");
   app.add_flag("--stop-at-eos", generate.stop_at_eos,
-               "stop where the model draws its end-of-text token;\nwithout it another text follows, after a blank line");
+               "stop where the model draws its end-of-text token;\n"
+               "without it another text follows, after a blank line");
   add_window(app, request.coding, "tokens of context; 0, the default: as the model says");
 }
 

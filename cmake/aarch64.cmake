@@ -1,5 +1,5 @@
-# Toolchain: builds for aarch64 Linux on another Debian machine and runs what it built under qemu. The packages are named
-# in the Makefile (PACKAGES_ARM).
+# Toolchain: builds for aarch64 Linux on another Debian machine and runs what it built under qemu. The packages are
+# named in the Makefile (PACKAGES_ARM).
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Writes the example texts again, byte for byte, with the built-in model: thirty-two texts of at most 600 tokens each, joined
-# by blank lines, drawn as most services draw them and from the plain distribution. Usage: make.sh TACIT
+# Writes the example texts again, byte for byte, with the built-in model: thirty-two texts of at most 600 tokens each,
+# joined by blank lines, drawn as most services draw them and from the plain distribution. Usage: make.sh TACIT
 set -eu
 tacit=$(realpath "$1")
 cd "$(dirname "$0")"

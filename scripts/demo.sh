@@ -31,6 +31,7 @@ for text in *.txt; do
     printf "  %-22s %8d %6.2fx\n", "xz -9e", x, n / x
     printf "  %-22s %8d %6.2fx\n", "brotli -11", b, n / b
     printf "  %-22s %8d %6.2fx\n", "tacit", t, n / t
-    printf "  compress, with its check: %.1f KB/s; decompress: %.1f KB/s\n", n / (middle - begin) / 1000, n / (end - middle) / 1000
+    printf "  compress, with its check: %.1f KB/s; decompress: %.1f KB/s\n",
+      n / (middle - begin) / 1000, n / (end - middle) / 1000
   }'
 done

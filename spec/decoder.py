@@ -206,7 +206,11 @@ def blocks_of(kind: int, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
         return IQ4_NUMBERS[fields(raw[:, 8:], 4, 16)], half(raw, 0) * scale.astype(F), None
     if kind == TQ1_0:
         pieces = (raw[:, :32], 32, 5), (raw[:, 32:48], 16, 5), (raw[:, 48:52], 4, 4)
-        return np.concatenate([ternary_digits(*piece) for piece in pieces], axis=-1) - 1, np.repeat(half(raw, 52), 8, axis=1), None
+        return (
+            np.concatenate([ternary_digits(*piece) for piece in pieces], axis=-1) - 1,
+            np.repeat(half(raw, 52), 8, axis=1),
+            None,
+        )
     if kind == TQ2_0:
         return fields(raw[:, :64], 2, 32) - 1, np.repeat(half(raw, 64), 8, axis=1), None
     if kind == MXFP4:
@@ -1610,7 +1614,9 @@ class Archive:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Decodes a Tacit archive, slowly.")
     parser.add_argument("archive", type=Path)
-    parser.add_argument("-m", "--model", type=Path, default=Path(__file__).parent.parent / "models/tacit-small-q8_0.gguf")
+    parser.add_argument(
+        "-m", "--model", type=Path, default=Path(__file__).parent.parent / "models/tacit-small-q8_0.gguf"
+    )
     parser.add_argument("-o", "--output", type=Path, help="default: standard output")
     options = parser.parse_args()
     try:

@@ -357,7 +357,8 @@ TEST(Archive, RefusesOtherFlags) {
     expect_damaged(open_with_header(resealed(patched(serialize_header(header), kFlagOffset, byte))),
                    "offset 12: flags: found " + std::to_string(flags) + ", expected 0, 1, 3, 4, 5 or 7");
   };
-  for (int flags = 0; flags < 256; ++flags) {  // those that a reader does not know, beside a model without a sampler or none
+  // Those that a reader does not know, beside a model without a sampler or none.
+  for (int flags = 0; flags < 256; ++flags) {
     const bool is_known = flags < 8 && (flags & 3) != 2;
     if (!is_known && (flags & 3) != 3) refuses((flags & 1) != 0 ? some_header() : Header(), flags);
   }
@@ -410,7 +411,8 @@ TEST(Archive, RefusesASamplerThatMakesNoSense) {
   const std::string where = "offset " + std::to_string(begin) + ": ";
   Header header = good;
   header.contract = kContractSoftmax;
-  expect_damaged(open_with_header(serialize_header(header)), "offset 12: flags: found a sampler with contract 1, expected none");
+  expect_damaged(open_with_header(serialize_header(header)),
+                 "offset 12: flags: found a sampler with contract 1, expected none");
   header = good;
   header.sampler->order = static_cast<SamplerSettings::Order>(2);
   expect_damaged(open_with_header(serialize_header(header)), where + "sampler order: found 2, expected 0 or 1");

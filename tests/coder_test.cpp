@@ -577,7 +577,8 @@ TEST(Sampler, TopKKeepsTheKMostLikely) {
   EXPECT_EQ(kept(with_top_k(3), kFour), (Tokens{0, 1, 3}));
   EXPECT_EQ(kept(with_top_k(4), kFour), (Tokens{0, 1, 2, 3}));
   EXPECT_EQ(kept(with_top_k(4000000000u), kFour), (Tokens{0, 1, 2, 3}));
-  EXPECT_EQ(kept(with_top_k(2), std::vector<float>(5, 1.5f)), (Tokens{0, 1, 2, 3, 4})) << "equal ones are kept together";
+  EXPECT_EQ(kept(with_top_k(2), std::vector<float>(5, 1.5f)), (Tokens{0, 1, 2, 3, 4}))
+      << "equal ones are kept together";
 }
 
 TEST(Sampler, TopPKeepsTheFewestThatHoldTheProbability) {
@@ -676,7 +677,8 @@ TEST(Sampler, PenaltiesChangeTheLogitsOfWhatOccurred) {
   EXPECT_EQ(order_after({.repetition_penalty = 1.6f}, {}), (Drawn{0, 1, 0, 0})) << "3 becomes 1.875, 2 becomes 1.25";
   EXPECT_EQ(order_after({.repetition_penalty = 1.6f}, {0}), (Drawn{1, 0, 0, 0}));
   EXPECT_EQ(order_after({.presence_penalty = 1.5f}, {0, 0, 0}), (Drawn{1, 0, 0, 0}));
-  EXPECT_EQ(order_after({.frequency_penalty = 0.6f}, {0, 0}), (Drawn{1, 0, 1, 0})) << "1.8 and 2; 1.8 and 1.4; 1.2 and 1.4";
+  EXPECT_EQ(order_after({.frequency_penalty = 0.6f}, {0, 0}), (Drawn{1, 0, 1, 0}))
+      << "1.8 and 2; 1.8 and 1.4; 1.2 and 1.4";
   EXPECT_EQ(order_after({.presence_penalty = 1.5f, .penalty_window = 1}, {0}), (Drawn{1, 0, 1, 0}));
   // Negative logits are multiplied: -1 becomes -2, below -1.5.
   auto sampler = make_sampler({.temperature = 0, .repetition_penalty = 2}, 1, {true, true, false, false});
@@ -720,7 +722,8 @@ TEST(Sampler, NeverDrawsExcludedTokens) {
   EXPECT_EQ(kept({}, kFour, excluded), (Tokens{0, 2, 3}));
   EXPECT_EQ(kept({.temperature = 0}, kFour, excluded), (Tokens{3}));
   EXPECT_EQ(kept(with_top_k(2), kFour, excluded), (Tokens{0, 3}));
-  EXPECT_EQ(kept(with_top_p(0.61f), kFour, excluded), (Tokens{0, 3})) << "shares are those of the others: 0.6, 0.3, 0.1";
+  EXPECT_EQ(kept(with_top_p(0.61f), kFour, excluded), (Tokens{0, 3}))
+      << "shares are those of the others: 0.6, 0.3, 0.1";
   EXPECT_EQ(kept(with_top_p(0.59f), kFour, excluded), (Tokens{3}));
   EXPECT_EQ(kept(with_min_p(0.49f), kFour, excluded), (Tokens{0, 3}));
   EXPECT_EQ(kept({}, kFour, {true, true, false, true}), (Tokens{2}));

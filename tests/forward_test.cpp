@@ -229,8 +229,8 @@ TEST(Forward, RefusesModelsItCannotRunAndNamesTheReason) {
   EXPECT_EQ(with_metadata([](auto& w) { w.add("general.architecture", std::string("bert")); })
                 .rfind("m.gguf: general.architecture: found \"bert\", expected one of arcee, deepseek, ", 0),
             0u);
-  EXPECT_NE(with_metadata([](auto& w) { w.add("general.architecture", std::string("llama")); }).find("llama.block_count"),
-            std::string::npos);
+  const auto add_architecture = [](auto& w) { w.add("general.architecture", std::string("llama")); };
+  EXPECT_NE(with_metadata(add_architecture).find("llama.block_count"), std::string::npos);
 }
 
 }  // namespace

@@ -163,8 +163,8 @@ TEST_F(TraceTest, withoutExpertsTheModelIsAllThereIs) {
 }
 
 // A text that goes on with the alternative instead costs what was said, at that step.
-// A group of one has nothing to learn from, and no time to show what sampler drew it. Half a bit is half a percent of the
-// shortest of these.
+// A group of one has nothing to learn from, and no time to show what sampler drew it. Half a bit is half a percent of
+// the shortest of these.
 TEST_F(TraceTest, aShortRecordAloneCostsHardlyMoreThanWithThePlainSoftmax) {
   for (const std::string_view record : {
            "There is a bakery on Elm Street, next to the old cinema.",
@@ -265,7 +265,8 @@ std::string compress(std::string_view text) {
 }
 
 TEST(Inspect, spansAreTheText) {
-  for (const std::string& text : {prose(2), std::string(), " one space in front, two  inside \xff\xfe\n\t" + prose(1)}) {
+  for (const std::string& text :
+       {prose(2), std::string(), " one space in front, two  inside \xff\xfe\n\t" + prose(1)}) {
     const Inspected result = inspect(text);
     ASSERT_EQ(result.status, TACIT_OK) << tacit_last_error();
     EXPECT_EQ(result.text(), text);

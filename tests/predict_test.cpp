@@ -145,7 +145,8 @@ struct Port {
 };
 
 struct Encoder : Port {
-  explicit Encoder(const Lanes& coded) : lanes(coded), encoders(coded.size()), trace(coded.size()), cost(coded.size()) {}
+  explicit Encoder(const Lanes& coded)
+      : lanes(coded), encoders(coded.size()), trace(coded.size()), cost(coded.size()) {}
 
   const Lanes& lanes;
   std::vector<RangeEncoder> encoders;
@@ -220,7 +221,9 @@ struct Adversary : Port {
   void found(std::size_t lane, std::uint32_t symbol) { lanes[lane].push_back(symbol); }
   void code_rest(std::size_t lane, std::uint64_t step, const LanePrediction& prediction) {
     Interval interval;
-    const std::uint64_t value = step % 3 == 0 ? prediction.total() - 1 : step % 3 == 1 ? 0 : random() % prediction.total();
+    const std::uint64_t value = step % 3 == 0   ? prediction.total() - 1
+                                : step % 3 == 1 ? 0
+                                                : random() % prediction.total();
     lanes[lane].push_back(prediction.symbol_at(value, interval));
   }
 };
@@ -341,7 +344,8 @@ struct Inspector : Encoder {
       ASSERT_EQ(interval.total, rest.total());
       ASSERT_GT(interval.size, 0u) << symbol;
       intervals.push_back(interval);
-      for (const std::uint64_t value : {interval.low, interval.low + interval.size / 2, interval.low + interval.size - 1}) {
+      for (const std::uint64_t value :
+           {interval.low, interval.low + interval.size / 2, interval.low + interval.size - 1}) {
         Interval found;
         ASSERT_EQ(rest.symbol_at(value, found), symbol) << value;
         ASSERT_EQ(found.low, interval.low);

@@ -173,7 +173,8 @@ TEST_P(EveryFloatType, IsQuantisedWithinHalfAStep) {
       float largest = 0;
       for (std::uint32_t i = k / 32 * 32; i < end; ++i)
         largest = std::max(largest, std::abs(expected[row * kWidth + i]));
-      EXPECT_NEAR(weights[row * kWidth + k], expected[row * kWidth + k], largest * 0.501f / kernels::kInt16MagnitudeMax);
+      EXPECT_NEAR(weights[row * kWidth + k], expected[row * kWidth + k],
+                  largest * 0.501f / kernels::kInt16MagnitudeMax);
     }
   }
 }
@@ -224,15 +225,16 @@ struct TwoMatrices {
 
 TEST(PackedWeights, GivesTheSameBytesOnAnyNumberOfThreads) {
   Random random(5);
-  const ByteVector data = finite_blocks(TensorType::kQ8_0, std::size_t{TwoMatrices::kWidth} * TwoMatrices::kHeight, random);
+  const ByteVector data =
+      finite_blocks(TensorType::kQ8_0, std::size_t{TwoMatrices::kWidth} * TwoMatrices::kHeight, random);
   const TwoMatrices one(data), many(data);
   ThreadPool one_thread(1), three_threads(3);
   const auto one_packed = PackedWeights::pack(one.weights, one_thread, {});
   std::atomic<std::size_t> done_bytes{0};
   std::atomic<int> task_count{0};
-  const auto many_packed =
-      PackedWeights::pack(many.weights, three_threads, {.concurrent_task = [&] { ++task_count; },
-                                                        .on_consumed = [&](ByteSpan part) { done_bytes += part.size(); }});
+  const auto many_packed = PackedWeights::pack(
+      many.weights, three_threads,
+      {.concurrent_task = [&] { ++task_count; }, .on_consumed = [&](ByteSpan part) { done_bytes += part.size(); }});
   ASSERT_TRUE(one_packed.ok() && many_packed.ok());
   EXPECT_EQ(task_count, 1);
   EXPECT_EQ(done_bytes, 2 * data.size());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Archives of records: the text comes back whole, every record by itself, and only what holds it is decoded; the archive is
-// the same on every kernel set and thread count; segments decode by themselves to what they are side by side; damage and forgery are
-// seen.
+// Archives of records: the text comes back whole, every record by itself, and only what holds it is decoded; the
+// archive is the same on every kernel set and thread count; segments decode by themselves to what they are side by
+// side; damage and forgery are seen.
 #include <gtest/gtest.h>
 #include <tacit/tacit.h>
 
@@ -62,7 +62,8 @@ int append(void* context, const void* data, std::size_t size) {
 
 Records read(const std::string& archive, std::uint64_t first, std::uint64_t count, const tacit_options& options) {
   Records records;
-  records.status = tacit_read_records_buffer(&options, archive.data(), archive.size(), first, count, append, &records.text);
+  records.status =
+      tacit_read_records_buffer(&options, archive.data(), archive.size(), first, count, append, &records.text);
   records.error = tacit_last_error();
   return records;
 }
@@ -77,7 +78,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// Records of very different lengths, out of what the built-in model wrote: text that nothing stores better than the model.
+// Records of very different lengths, out of what the built-in model wrote: text that nothing stores better than the
+// model.
 std::string some_records(std::uint32_t count, std::uint32_t seed) {
   static const std::string text = [] {
     std::ifstream file(TACIT_SOURCE_DIR "/examples/temperature-1.txt");
@@ -214,7 +216,8 @@ TEST_P(IndependentStrips, StripsOfUnequalLengthAreWhatEachIsAlone) {
     }
     for (const std::uint32_t lanes : {1u, 3u, 32u}) {
       StripCoder coder(context, Schedule::independent(lanes));
-      EXPECT_EQ(coder.encode(strips, test::ignore_progress).value().codes, expected) << threads << " threads, " << lanes << " lanes";
+      EXPECT_EQ(coder.encode(strips, test::ignore_progress).value().codes, expected)
+          << threads << " threads, " << lanes << " lanes";
       std::vector<CodedStrip> coded;
       for (std::size_t i = 0; i < texts.size(); ++i) coded.push_back({expected[i], texts[i].size()});
       const auto decoded = coder.decode(coded, test::ignore_progress);
@@ -363,8 +366,10 @@ TEST(Records, ThatDoNotFitTheirSegmentAreRefused) {
     EXPECT_EQ(records.status, TACIT_DAMAGED);
     return records.error;
   };
-  EXPECT_NE(error_of({{"a\nb\n"}, {4}, 4}).find("lines of a segment: found 2, expected 4 or one more"), std::string::npos);
-  EXPECT_NE(error_of({{"a\nb\nc\n"}, {1}, 1}).find("lines of a segment: found 3, expected 1 or one more"), std::string::npos);
+  EXPECT_NE(error_of({{"a\nb\n"}, {4}, 4}).find("lines of a segment: found 2, expected 4 or one more"),
+            std::string::npos);
+  EXPECT_NE(error_of({{"a\nb\nc\n"}, {1}, 1}).find("lines of a segment: found 3, expected 1 or one more"),
+            std::string::npos);
   EXPECT_NE(error_of({{"a\nb\n"}, {2}, 3}).find("records: found 2, expected 3"), std::string::npos);
   EXPECT_NE(error_of({{"a\nb\n"}, {5}, 5}).find("expected at most 4"), std::string::npos);
   EXPECT_NE(error_of({{"a\nb\n"}, {2}, 2, 1}).find("segment 0: content hash"), std::string::npos);

@@ -45,7 +45,8 @@ struct Drawn {
 };
 
 // `settings_at`: of a step.
-Drawn draw(std::size_t lane_count, std::uint64_t steps, const std::function<SamplerSettings(std::uint64_t)>& settings_at) {
+Drawn draw(std::size_t lane_count, std::uint64_t steps,
+           const std::function<SamplerSettings(std::uint64_t)>& settings_at) {
   Drawn drawn;
   Random random(5);
   for (std::size_t lane = 0; lane < lane_count; ++lane) {
@@ -70,7 +71,8 @@ Drawn draw(std::size_t lane_count, std::uint64_t steps, const std::function<Samp
   return drawn;
 }
 
-// Bits of the lanes' symbols with the frequencies that the mixture gives. `see`: called before a lane's symbol is learnt.
+// Bits of the lanes' symbols with the frequencies that the mixture gives. `see`: called before a lane's symbol is
+// learnt.
 using See =
     std::function<void(std::size_t lane, std::uint32_t symbol, const CandidateSamplers&, const SamplerMixture&)>;
 double mixture_bits(const Lanes& lanes, const std::optional<SamplerSettings>& stated, const See& see = nullptr) {
@@ -118,7 +120,11 @@ const std::vector<SamplerSettings> kUsual = {
     {.top_k = 40},
     {.min_p = 0.1f},
     {.temperature = 0.6f, .top_p = 0.95f},
-    {.temperature = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f, .order = SamplerSettings::Order::kTemperatureLast},
+    {.temperature = 0.8f,
+     .top_k = 40,
+     .top_p = 0.95f,
+     .min_p = 0.05f,
+     .order = SamplerSettings::Order::kTemperatureLast},
 };
 
 TEST(SamplerMixture, WhatAUsualSamplerDrewCostsAtMostThreePercentMoreThanWithTheSamplerKnown) {

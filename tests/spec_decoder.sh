@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 # The decoder that was written from spec/ alone, in another language, gives back what tacit stored: model segments
 # longer than the window, text that repeats itself, bytes that are no text, the fallbacks, drawn text with and without a
-# stated sampler, records, and the archives of archives/ (contract 1, several lanes); and its logits are those of tacit for the
-# tensor types of the conformance kit, where that is in TACIT_SHARED. Usage: spec_decoder.sh TACIT PYTHON_DECODER
+# stated sampler, records, and the archives of archives/ (contract 1, several lanes); and its logits are those of tacit
+# for the tensor types of the conformance kit, where that is in TACIT_SHARED. Usage: spec_decoder.sh TACIT
+# PYTHON_DECODER
 set -eu
 tacit=$1
 decoder=$2
@@ -29,7 +30,8 @@ filters="--top-k 100 --top-p 0.9 --min-p 0.02 --typical-p 0.7"
 penalties="--repetition-penalty 1.1 --presence-penalty 0.2 --frequency-penalty 0.1"
 for case in "text --window 32" "again" "random" "repeated" "empty" "drawn" "drawn --temperature 0.7 --top-p 0.9" \
   "drawn --temperature 0.6 $filters" "drawn --temperature 0.6 $filters --temperature-last" "text --temperature 0" \
-  "again --temperature 0.8 $penalties --penalty-window 50" "text --records --segment 1" "lines --records --segment 200" \
+  "again --temperature 0.8 $penalties --penalty-window 50" "text --records --segment 1" \
+  "lines --records --segment 200" \
   "repeated --records" "empty --records"; do
   # shellcheck disable=SC2086  # a name and its options
   set -- $case

@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Trains on a lent GPU machine that gets a copy of this working tree and nothing else (no network, no shared data), gives it back after
-# MINUTES, and returns small files only.
+# Trains on a GPU machine that gets a copy of this working tree and nothing else (no network, no shared data),
+# ends after MINUTES, and returns small files only.
 #
-#   training/on_gpu.sh pack            here, after `make -C training tokens`: what the machine needs, into training/gpu/ (xz)
-#   training/on_gpu.sh train OUT       there: as many steps as fit into MINUTES (default 8), then OUT/tacit-small-q8_0.gguf and the log
+#   training/on_gpu.sh pack         here, after `make -C training tokens`: what the machine needs, to training/gpu/ (xz)
+#   training/on_gpu.sh train OUT    there: as many steps as fit into MINUTES (default 8), then the log and
+#                                   OUT/tacit-small-q8_0.gguf
 #
-# SHAPE is the trainer's; PYTHON must have PyTorch. gguf, the only package that such machines lack, is packed as a wheel.
+# SHAPE is the trainer's; PYTHON must have PyTorch. gguf, the only package that such machines lack, is packed as a
+# wheel.
 set -eu
 cd "$(dirname "$0")"
 work=${WORK:-../build/training}
@@ -48,13 +50,17 @@ train() {
     cp "$packed/$name.json" "$scratch"
     xz --decompress --stdout "$packed/$name.tokens.xz" > "$scratch/$name.tokens"
   done
-  # The second report's speed is free of compilation; a tenth of the time is left for longer sequences, which are slower, and the export.
+  # The second report's speed is free of compilation; a tenth of the time is left for longer sequences, which are
+  # slower, and the export.
   run "$scratch/probe.pt" 40 40 --report 20
   speed=$(tail -n 1 "$scratch/probe.csv" | cut -d , -f 5)
-  steps=$(awk -v speed="$speed" -v minutes="$minutes" -v batch="$batch" 'BEGIN { print int(0.9 * speed * minutes * 60 / batch) }')
+  steps=$(awk -v speed="$speed" -v minutes="$minutes" -v batch="$batch" \
+    'BEGIN { print int(0.9 * speed * minutes * 60 / batch) }')
   echo "$speed tokens/s: $steps steps"
-  run "$scratch/model.pt" "$steps" $((steps / 3)) --report $((steps / 10 + 1)) --valid "$scratch/valid-prompt.tokens" "$scratch/valid-source.tokens"
-  "$python" -m recipe.export "$packed/vocabulary.json" --checkpoint "$scratch/model.pt" --name tacit-small --out "$out/tacit-small-q8_0.gguf"
+  run "$scratch/model.pt" "$steps" $((steps / 3)) --report $((steps / 10 + 1)) \
+    --valid "$scratch/valid-prompt.tokens" "$scratch/valid-source.tokens"
+  "$python" -m recipe.export "$packed/vocabulary.json" --checkpoint "$scratch/model.pt" --name tacit-small \
+    --out "$out/tacit-small-q8_0.gguf"
   cp "$scratch/model.csv" "$out"
 }
 

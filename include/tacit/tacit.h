@@ -64,10 +64,10 @@ typedef struct tacit_model tacit_model;
 /* Opens the model that is linked into the library, as tacit_model_open does. */
 TACIT_API tacit_status tacit_model_open_builtin(tacit_model **model);
 
-/* Opens a GGUF file, which is mapped and must not change while the model is open: where it is cut short, reading it is a
- * SIGBUS. Of its weights only names and shapes are read and checked. The first call that computes with the model reads
- * the rest, with the threads that its options name: it packs the weights, which takes about as much memory as the file,
- * and hashes the file (SHA-256); where a weight is not finite, that call and all later ones return TACIT_MODEL.
+/* Opens a GGUF file, which is mapped and must not change while the model is open: where it is cut short, reading it is
+ * a SIGBUS. Of its weights only names and shapes are read and checked. The first call that computes with the model
+ * reads the rest, with the threads that its options name: it packs the weights, which takes about as much memory as the
+ * file, and hashes the file (SHA-256); where a weight is not finite, that call and all later ones return TACIT_MODEL.
  * Errors: TACIT_IO (cannot be read), TACIT_MODEL (not GGUF, damaged, or a kind that is not supported: says which). */
 TACIT_API tacit_status tacit_model_open(const char *path, tacit_model **model);
 
@@ -172,7 +172,8 @@ typedef struct tacit_sampler {
   uint64_t seed;      /* the same seed gives the same text, on every machine */
   double typical_p;   /* keep the smallest set of the tokens nearest to the entropy whose probability sums to this or
                          more; 1: all */
-  double repetition_penalty; /* of tokens that occurred: positive logits are divided by it, others multiplied; 1: none */
+  double repetition_penalty; /* of tokens that occurred: positive logits are divided by it, others multiplied;
+                                1: none */
   double presence_penalty;   /* taken from the logits of tokens that occurred */
   double frequency_penalty;  /* likewise, times how often they occurred */
   uint32_t penalty_window;   /* tokens of the past that penalties look at; 0: all */
@@ -199,16 +200,16 @@ typedef struct tacit_options {
   void *progress_context;
   const struct tacit_sampler *sampler; /* in the archive. What the text was drawn with, if that is known: makes it
                                           smaller where it is right, and a little larger where not; NULL: unknown */
-  uint32_t level;           /* 1 to 9: from fast to small; 0: the default, 5. Sets what window and contents of the archive
-                               are not set otherwise; decompression takes about as long as compression */
+  uint32_t level;           /* 1 to 9: from fast to small; 0: the default, 5. Sets what window and contents of the
+                               archive are not set otherwise; decompression takes about as long as compression */
   tacit_model **found_model; /* not NULL, and `model` is: an archive's model that is not the built-in one is looked for
                                 in the search path by its fingerprint, and left in *found_model, where the next call
                                 finds it. NULL, or a model of yours, before; tacit_model_close after. Another one that
                                 was there is closed. One slot may not be used by two threads at a time */
-  int has_records;          /* in the archive. Nonzero: each line is a record, with its newline, that tacit_read_records_*
-                               give back without decoding all of the archive */
-  uint32_t segment_bytes;   /* in the archive, with records only. Text that is decoded to get at one of them: records are
-                               stored together up to so many bytes, 1 (each record by itself) to 1048576; more is
+  int has_records;          /* in the archive. Nonzero: each line is a record, with its newline, that
+                               tacit_read_records_* give back without decoding all of the archive */
+  uint32_t segment_bytes;   /* in the archive, with records only. Text that is decoded to get at one of them: records
+                               are stored together up to so many bytes, 1 (each record by itself) to 1048576; more is
                                smaller; 0: the default, 16384 */
 } tacit_options;
 
@@ -259,15 +260,16 @@ TACIT_API tacit_status tacit_decompress_stream(const tacit_options *options, tac
                                                void *read_context, tacit_write_function write, void *write_context,
                                                tacit_result *result);
 
-/* The records [first, first + count) of an archive that was compressed with them, in order, byte for byte; count UINT64_MAX: all
- * from `first` on. Records are counted from 0; the last one may have no newline at its end. Of the archive, only the segments that hold them are decoded, and of a
- * file only the blocks around these are read. Errors: TACIT_USAGE where the archive has no records, or not these; else those of
- * decompression. What was written before an error is right. */
+/* The records [first, first + count) of an archive that was compressed with them, in order, byte for byte; count
+ * UINT64_MAX: all from `first` on. Records are counted from 0; the last one may have no newline at its end. Of the
+ * archive, only the segments that hold them are decoded, and of a file only the blocks around these are read. Errors:
+ * TACIT_USAGE where the archive has no records, or not these; else those of decompression. What was written before an
+ * error is right. */
 TACIT_API tacit_status tacit_read_records_file(const tacit_options *options, const char *path, uint64_t first,
                                                uint64_t count, tacit_write_function write, void *write_context);
-TACIT_API tacit_status tacit_read_records_buffer(const tacit_options *options, const void *archive, size_t archive_bytes,
-                                                 uint64_t first, uint64_t count, tacit_write_function write,
-                                                 void *write_context);
+TACIT_API tacit_status tacit_read_records_buffer(const tacit_options *options, const void *archive,
+                                                 size_t archive_bytes, uint64_t first, uint64_t count,
+                                                 tacit_write_function write, void *write_context);
 
 /* What an archive says of itself. Needs no model and decodes nothing; checks header, index and every block's hash. */
 typedef struct tacit_archive_info {
@@ -333,11 +335,12 @@ typedef struct tacit_span {
   /* Tokens only; zero for a segment. */
   int32_t symbol;
   uint32_t lane;            /* strip of its block that the model coded, from 0 on */
-  uint64_t order;           /* ascends in the order in which tokens were coded: one of each lane, then the next of each */
+  uint64_t order;           /* ascends in the order in which tokens were coded: one of each lane, then the
+                               next of each */
   double probability;       /* that it was coded with: 2^-bits */
   double model_probability; /* by the model's softmax */
   double model_weight;      /* posterior of the model without experts, against it with them; contract 1: 1 */
-  const tacit_alternative *alternatives; /* the likeliest other tokens, likeliest first, as they would have been coded */
+  const tacit_alternative *alternatives; /* the likeliest other tokens, as they would have been coded */
   size_t alternative_count;              /* at most 5 */
   const tacit_share *experts;  /* parts in the probability that experts and model together gave the token */
   size_t expert_count;
@@ -377,7 +380,8 @@ TACIT_API tacit_status tacit_generate(const tacit_options *options, const tacit_
                                       size_t prompt_bytes, size_t token_count, int stop_at_eos,
                                       tacit_text_function receive, void *context);
 
-/* The kernel sets that this machine can run, best first: "avx512,avx2,reference"; on aarch64 "dotprod,neon,reference". Static. */
+/* The kernel sets that this machine can run, best first: "avx512,avx2,reference"; on aarch64 "dotprod,neon,reference".
+ * Static. */
 TACIT_API const char *tacit_kernel_sets(void);
 
 /* ---- Output files ---------------------------------------------------------------------------------------------- */
@@ -398,7 +402,8 @@ TACIT_API tacit_status tacit_output_commit(tacit_output *output);
 TACIT_API void tacit_output_close(tacit_output *output);
 
 /* Async-signal-safe: removes the temporary files of all outputs that are not complete, of tacit_output_open and of
- * tacit_*_file; of more than 64 at a time, those of 64. For a client's signal handler, just before it ends the process. */
+ * tacit_*_file; of more than 64 at a time, those of 64. For a client's signal handler, just before the
+ * process ends. */
 TACIT_API void tacit_remove_unfinished_outputs(void);
 
 #ifdef __cplusplus

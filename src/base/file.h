@@ -11,8 +11,8 @@
 namespace tacit {
 
 // A file mapped read-only for the life of the object, or read where its file system has no maps. Move-only. An empty
-// file maps to an empty span. Who cuts a mapped file short takes pages away: the system then ends the process that reads
-// them with SIGBUS, for which a client may have a handler.
+// file maps to an empty span. Who cuts a mapped file short takes pages away: the system then ends the process that
+// reads them with SIGBUS, for which a client may have a handler.
 class MappedFile {
  public:
   // Errors: kIo, naming the path and the system's reason.

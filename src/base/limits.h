@@ -10,7 +10,7 @@ namespace tacit::limits {
 // GGUF. The largest public models have some 2,000 tensors and 60 metadata entries.
 inline constexpr std::uint64_t kGgufTensorCountMax = 100'000;
 inline constexpr std::uint64_t kGgufMetadataCountMax = 100'000;
-inline constexpr std::uint64_t kGgufNameBytesMax = 64 * 1024;          // the specification's own limit on keys is 65,535
+inline constexpr std::uint64_t kGgufNameBytesMax = 64 * 1024;  // the specification's own limit on keys is 65,535
 inline constexpr std::uint64_t kGgufStringBytesMax = 64 * 1024 * 1024;  // chat templates and tokenizer maps are long
 inline constexpr std::uint64_t kGgufArrayLengthMax = 16 * 1024 * 1024;  // vocabularies reach 262,144; merges twice that
 inline constexpr std::uint32_t kGgufArrayDepthMax = 4;                  // arrays of arrays are legal and unused
@@ -30,8 +30,8 @@ inline constexpr std::uint32_t kExpertsMax = 4096;
 inline constexpr std::uint32_t kHeadDimMax = 1024;  // kernels keep one head on the stack
 inline constexpr std::uint32_t kStateSizeMax = 1024;  // numbers that a channel of a recurrent model remembers
 inline constexpr std::uint32_t kContextMax = 1u << 24;
-// Of scales, caps, epsilons, and factors: binary32 holds them, their inverses and a few of their products. Those met lie
-// between 1e-12 and 1e4.
+// Of scales, caps, epsilons, and factors: binary32 holds them, their inverses and a few of their products. Those met
+// lie between 1e-12 and 1e4.
 inline constexpr double kScaleMin = 1e-15;
 inline constexpr double kScaleMax = 1e15;
 inline constexpr double kAlibiBiasMax = 512;  // 8 in all models met; a slope is 2 to the minus this at the least

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Zeroed memory for what is as large as a model and lives as long. It comes straight from the system: what nobody writes
-// takes no room, and large pages serve it where there are any. A product streams through all of it, and its speed is that
-// of memory: one lane of a 135M model decodes a tenth faster from large pages.
+// Zeroed memory for what is as large as a model and lives as long. It comes straight from the system: what nobody
+// writes takes no room, and large pages serve it where there are any. A product streams through all of it, and its
+// speed is that of memory: one lane of a 135M model decodes a tenth faster from large pages.
 #pragma once
 
 #include <cstddef>

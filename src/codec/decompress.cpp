@@ -48,7 +48,8 @@ class Decompressor {
  private:
   [[nodiscard]] Error in_block(const Error& error, std::size_t index) const {
     if (error.code != ErrorCode::kDamaged) return error;
-    return error.in("block " + std::to_string(index) + " (offset " + std::to_string(reader_.blocks()[index].offset) + ")");
+    return error.in("block " + std::to_string(index) + " (offset " + std::to_string(reader_.blocks()[index].offset) +
+                    ")");
   }
 
   Result<ByteVector> decode(const archive::Block& block, std::uint64_t block_bytes) {

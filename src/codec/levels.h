@@ -33,8 +33,8 @@ Level level_settings(std::uint32_t level);
 std::uint32_t level_window(const Level& level, const Config& config);
 
 // Strips that a block is cut into unless told otherwise: so many that the caches of their lanes take as much memory as
-// the weights, from 8 to 32, and no more than limits::kCacheBytesMax in all. With fewer, weights are read too often; with
-// more, caches are (docs/decisions/0003).
+// the weights, from 8 to 32, and no more than limits::kCacheBytesMax in all. With fewer, weights are read too often;
+// with more, caches are (docs/decisions/0003).
 std::uint32_t default_lane_count(const LoadedModel& model, std::uint32_t window);
 
 }  // namespace tacit

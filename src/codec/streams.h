@@ -47,7 +47,8 @@ struct CodecOptions {
   std::optional<SamplerSettings> sampler;  // compression only, likewise
   std::size_t block_bytes = std::size_t{1} << 20;  // compression only: original bytes of a block, at most 8 MiB
   std::uint32_t lane_max = 1;  // compression only: most strips of a block; with records, of those coded side by side
-  // Compression only: each line is a record; segments of so many bytes, as far as whole records allow, decode independently.
+  // Compression only: each line is a record; segments of so many bytes, as far as whole records allow, decode
+  // independently.
   std::optional<std::size_t> record_segment_bytes;
   bool verify = true;
   ProgressFunction progress;

@@ -65,7 +65,8 @@ class LaneBatch {
   [[nodiscard]] const Status& status() const { return status_; }
   [[nodiscard]] std::uint64_t symbols_done() const { return symbols_done_; }
 
-  // The next free lane takes up a strip of at least one symbol. `predictor` knows it as its `predictor_lane`; null: none.
+  // The next free lane takes up a strip of at least one symbol. `predictor` knows it as its `predictor_lane`; null:
+  // none.
   void begin(std::size_t strip, AdaptivePredictor* predictor, std::size_t predictor_lane) {
     lanes_[free_lanes_.back()] = {strip, 0, predictor, predictor_lane};
     free_lanes_.pop_back();

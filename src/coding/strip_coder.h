@@ -5,8 +5,8 @@
 // Lockstep: all strips have a lane from the start, and step t of every lane comes before step t + 1 of any, so that
 // experts can learn from all lanes' past and encoder and decoder still know the same (spec/numeric.md, section 8).
 //
-// Independent: strips know nothing of each other, so that any of them decodes by itself, to the same bits. A lane that has
-// ended one takes the next, the longest first, so that lanes stay full until there are no more strips.
+// Independent: strips know nothing of each other, so that any of them decodes by itself, to the same bits. A lane that
+// has ended one takes the next, the longest first, so that lanes stay full until there are no more strips.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,7 @@ namespace tacit {
 struct Schedule {
   enum class Kind : std::uint8_t { kLockstep, kIndependent };
   Kind kind = Kind::kLockstep;
-  std::uint32_t lane_max = 0;  // independent: strips that are coded side by side, where there are so many; changes no bit
+  std::uint32_t lane_max = 0;  // independent: most strips that are coded side by side; changes no bit
 
   static Schedule lockstep() { return {}; }
   static Schedule independent(std::uint32_t lane_max) { return {Kind::kIndependent, lane_max}; }
@@ -51,8 +51,8 @@ class StripCoder {
   // would have to remember more than limits::kHistorySymbolsMax; the observer's.
   Result<EncodedStrips> encode(std::span<const std::span<const TokenId>> strips, const CodingObserver& observer);
 
-  // The inverse; a decoder's observer may not stop. Errors: kModel as above; kDamaged where a code stream is longer than
-  // its symbols need, or where one of the limits is exceeded; the observer's.
+  // The inverse; a decoder's observer may not stop. Errors: kModel as above; kDamaged where a code stream is longer
+  // than its symbols need, or where one of the limits is exceeded; the observer's.
   Result<std::vector<std::vector<TokenId>>> decode(std::span<const CodedStrip> strips, const CodingObserver& observer);
 
  private:

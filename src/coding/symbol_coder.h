@@ -17,14 +17,15 @@ class SymbolCoder {
  public:
   explicit SymbolCoder(const CodingContext& context)
       : traces_(context.traces),
-        scratch_(context.engine.distribution_kernels(), context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count(),
-                 context.sampler) {
+        scratch_(context.engine.distribution_kernels(), context.tokenizer.vocabulary_size(),
+                 context.tokenizer.symbol_count(), context.sampler) {
     if (traces_ == nullptr) return;
-    tracer_.emplace(context.engine.distribution_kernels(), context.tokenizer.vocabulary_size(), context.tokenizer.symbol_count());
+    tracer_.emplace(context.engine.distribution_kernels(), context.tokenizer.vocabulary_size(),
+                    context.tokenizer.symbol_count());
   }
 
-  // The symbol that the stream has, or finds, at `step`. `predictor` knows it as its `lane`, the traces as their `strip`;
-  // null: the plain softmax. Errors: kModel where a logit is not finite; kDamaged.
+  // The symbol that the stream has, or finds, at `step`. `predictor` knows it as its `lane`, the traces as their
+  // `strip`; null: the plain softmax. Errors: kModel where a logit is not finite; kDamaged.
   template <class Stream>
   Status code(Stream& stream, std::uint64_t step, const float* logits, AdaptivePredictor* predictor, std::size_t lane,
               std::size_t strip) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// One strip's symbols and code stream, in either direction: encoder and decoder run the same loop; the encoder knows the
-// next symbol, the decoder reads it.
+// One strip's symbols and code stream, in either direction: encoder and decoder run the same loop; the encoder knows
+// the next symbol, the decoder reads it.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace tacit {
 
 // A distribution is Frequencies or a LanePrediction.
 struct SymbolEncoder {
-  static constexpr ErrorCode kLimitError = ErrorCode::kUsage;  // the caller asked for too large a window, too many lanes
+  static constexpr ErrorCode kLimitError = ErrorCode::kUsage;  // the caller asked for too long a window, too many lanes
   static constexpr bool kIsEncoder = true;
   std::span<const TokenId> symbols;
   RangeEncoder encoder;
@@ -63,7 +63,9 @@ struct SymbolDecoder {
   template <class Distribution>
   Result<Interval> code(std::uint64_t, const Distribution& distribution) {
     // Where every symbol is a candidate a damaged stream may say that it is none of them.
-    if (distribution.total() == 0) return damaged("code stream: found a choice among no symbols, expected one at least");
+    if (distribution.total() == 0) {
+      return damaged("code stream: found a choice among no symbols, expected one at least");
+    }
     Interval interval;
     const std::uint64_t value = decoder.value(distribution.total());
     symbols.push_back(static_cast<TokenId>(distribution.symbol_at(value, interval)));

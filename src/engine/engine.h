@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The seam between what is computed and what computes it. An engine runs a model on some device: it makes lanes, which
-// remember a text each, runs rows of them through the model, and hands out logits. Its bits are those of spec/numeric.md
-// on every device, however rows are batched; what differs between engines is speed, and the batches that they like.
-// Whoever codes or draws text sees this header only.
+// remember a text each, runs rows of them through the model, and hands out logits. Its bits are those of
+// spec/numeric.md on every device, however rows are batched; what differs between engines is speed, and the batches
+// that they like. Whoever codes or draws text sees this header only.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +29,7 @@ struct Row {
 // How an engine likes the work for some lanes to be cut. It changes no bit.
 struct BatchShape {
   std::uint32_t pass_count = 1;  // passes side by side, a thread and a share of the lanes each
-  std::uint32_t row_count = 1;   // rows of one run, of all lanes of a pass, from which on weights are read seldom enough
+  std::uint32_t row_count = 1;  // rows of one run, of all lanes of a pass, from which on weights are read seldom enough
   std::uint32_t chunk_max = 1;   // most positions of a lane in one run
   std::uint32_t logit_rows = 1;  // rows whose logits are found at once
   double row_cost = 1;           // what one more row of a run of few costs, in runs of one row

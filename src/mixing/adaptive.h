@@ -3,9 +3,9 @@
 // Experts count what followed the same contexts; a gate weighs them against the model. The symbol is then coded by a
 // few binary decisions - is it this candidate? is it any that an expert has seen? - whose probabilities a logistic
 // mixer corrects again; a symbol that none of them finds escapes to the model's distribution. Last, each lane weighs
-// all this against the model without experts, by what either has cost so far: where there is nothing to learn, learning costs
-// next to nothing. All is learnt while coding, from the past steps of all lanes, so encoder and decoder have the same
-// (spec/numeric.md, section 10).
+// all this against the model without experts, by what either has cost so far: where there is nothing to learn, learning
+// costs next to nothing. All is learnt while coding, from the past steps of all lanes, so encoder and decoder have the
+// same (spec/numeric.md, section 10).
 //
 // A step is: predict(), decisions and finish() for every lane, in any order and by any thread; then learn(), once.
 #pragma once

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What all lanes have coded so far, and where each recent context of theirs occurred. A context is the last few symbols
-// of a lane, or some of them together with what the model held likely; contexts do not reach over the start of a strip.
+// What all lanes have coded so far, and where each recent context of theirs occurred, in hash chains as zstd's match
+// finders have them. A context is the last few symbols of a lane, or some of them together with what the model held
+// likely; contexts do not reach over the start of a strip.
 // Knows symbols, not probabilities.
 #pragma once
 

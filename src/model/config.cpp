@@ -94,7 +94,8 @@ Status load_rotations(const gguf::File& file, const Keys& keys, Config& config) 
   settings.context_length = config.context_length;
   TACIT_ASSIGN(Rope rope, load_rope(file, keys, settings));
   config.ropes.push_back(std::move(rope));
-  const bool has_windows = std::ranges::any_of(config.layers, [](const LayerConfig& layer) { return layer.window != 0; });
+  const bool has_windows =
+      std::ranges::any_of(config.layers, [](const LayerConfig& layer) { return layer.window != 0; });
   if (has_windows) {
     settings.in_windows = true;
     settings.scaled = !family.scaled_rope_outside_windows_only;
@@ -172,7 +173,8 @@ Status load_ffn(const gguf::File& file, const Keys& keys, Config& config) {
   TACIT_ASSIGN(config.expert_count, keys.count_or("expert_count", 0, limits::kExpertsMax));
   if (config.expert_count == 0) return {};
   TACIT_ASSIGN(config.experts_used, keys.count("expert_used_count", config.expert_count));
-  TACIT_ASSIGN(config.expert_width, keys.count_or("expert_feed_forward_length", expert_width(file, config), limits::kWidthMax));
+  TACIT_ASSIGN(config.expert_width,
+               keys.count_or("expert_feed_forward_length", expert_width(file, config), limits::kWidthMax));
   TACIT_ASSIGN(const double scale, keys.positive_or("expert_weights_scale", 1.0));
   config.expert_scale = static_cast<float>(scale);
   return {};

@@ -69,7 +69,8 @@ class Loader {
   // A matrix without a bias.
   Linear matrix(const gguf::Tensor& tensor, std::uint64_t first_row, std::uint32_t row_count) {
     matrices_.push_back({tensor, first_row, row_count});
-    return {static_cast<std::uint32_t>(matrices_.size() - 1), static_cast<std::uint32_t>(tensor.shape[0]), row_count, {}};
+    return {
+        static_cast<std::uint32_t>(matrices_.size() - 1), static_cast<std::uint32_t>(tensor.shape[0]), row_count, {}};
   }
 
   // The rows [first, first + outputs) of a matrix of `rows`, and of its bias where it has one or must have.
@@ -262,7 +263,8 @@ class LayerLoader {
     }
     const gguf::Tensor* shared = loader_.tensor(prefix_ + "ffn_down_shexp.weight");
     if (shared == nullptr) return {};
-    TACIT_TRY(dense_ffn("_shexp", static_cast<std::uint32_t>(std::min<std::uint64_t>(shared->shape[0], limits::kWidthMax)),
+    TACIT_TRY(dense_ffn("_shexp",
+                        static_cast<std::uint32_t>(std::min<std::uint64_t>(shared->shape[0], limits::kWidthMax)),
                         weights.ffn));
     if (has("ffn_gate_inp_shexp")) {
       TACIT_ASSIGN(weights.shared_gate, loader_.vector(prefix_ + "ffn_gate_inp_shexp.weight", width));

@@ -34,8 +34,8 @@ struct DistributionKernels {
   // Returns how many.
   std::uint32_t (*collect)(const std::uint32_t* weights, std::uint32_t count, std::uint32_t lowest,
                            std::uint32_t highest, std::uint32_t* tokens);
-  // The two tokens that have the largest weights, below 2^31, into tokens[0] and, next largest, tokens[1]; of equal ones the
-  // lower token comes first. Twice token 0 where `count` is 1.
+  // The two tokens that have the largest weights, below 2^31, into tokens[0] and, next largest, tokens[1]; of equal
+  // ones the lower token comes first. Twice token 0 where `count` is 1.
   void (*top_two)(const std::uint32_t* weights, std::uint32_t count, std::uint32_t* tokens);
   // Sum of `count` frequencies.
   std::uint64_t (*sum)(const std::uint32_t* frequencies, std::uint32_t count);

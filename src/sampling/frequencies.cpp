@@ -7,7 +7,8 @@
 
 namespace tacit {
 
-Frequencies::Frequencies(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count)
+Frequencies::Frequencies(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size,
+                         std::uint32_t symbol_count)
     : kernels_(kernels), vocabulary_size_(vocabulary_size), values_(symbol_count, 1) {}
 
 Status Frequencies::set_softmax(const float* logits) {

@@ -71,7 +71,8 @@ class RecentTokens {
 // A sampler's distribution of one step at a time.
 class SampledDistribution {
  public:
-  SampledDistribution(const SamplerSettings& settings, std::uint32_t vocabulary_size, const kernels::DistributionKernels& kernels);
+  SampledDistribution(const SamplerSettings& settings, std::uint32_t vocabulary_size,
+                      const kernels::DistributionKernels& kernels);
 
   // `recent`: null where there are no penalties. Errors: kModel where a logit is not finite.
   Status set(const float* logits, const RecentTokens* recent);

@@ -32,8 +32,8 @@ const char* sampler_name(std::size_t sampler);
 // The distributions of one step of one lane. A thread needs one.
 class CandidateSamplers {
  public:
-  CandidateSamplers(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size, std::uint32_t symbol_count,
-                    const std::optional<SamplerSettings>& stated);
+  CandidateSamplers(const kernels::DistributionKernels& kernels, std::uint32_t vocabulary_size,
+                    std::uint32_t symbol_count, const std::optional<SamplerSettings>& stated);
 
   // Errors: kModel where a logit is not finite.
   Status set(const float* logits, const RecentTokens* recent);

@@ -19,7 +19,8 @@ struct SamplerSettings {
 
   float temperature = 1;      // logits are divided by it; 0: the most likely token, always
   std::uint32_t top_k = 0;    // keep the k most likely; 0: all
-  float top_p = 1;            // nucleus: keep the smallest set of most likely tokens whose probability sums to this or more; 1: all
+  float top_p = 1;            // nucleus: keep the smallest set of most likely tokens whose probability sums to this or
+                              // more; 1: all
   float min_p = 0;            // keep tokens at least this times as likely as the most likely one; 0: all
   float typical_p = 1;        // keep the smallest set of tokens whose probability sums to this or more, those first
                               // whose information is nearest to the entropy (Meister et al., arXiv 2202.00666); 1: all

@@ -20,7 +20,8 @@ bool is_kernel_set(const std::string& name) { return kernels::find_kernels(name.
 
 Result<std::unique_ptr<Engine>> make_engine(const LoadedModel& model, const EngineOptions& options) {
   TACIT_TRY(model.load_weights(*options.pool));
-  return make_cpu_engine(model.model, model.weights(), *kernels::find_kernels(options.kernel_set.c_str()), *options.pool);
+  return make_cpu_engine(model.model, model.weights(), *kernels::find_kernels(options.kernel_set.c_str()),
+                         *options.pool);
 }
 
 std::uint64_t lane_bytes(const LoadedModel& model, std::uint32_t window) {

@@ -22,11 +22,12 @@ const std::string& kernel_sets();
 // Whether it is one of them, or "".
 bool is_kernel_set(const std::string& name);
 
-// Model and pool must outlive the engine; the kernel set is one. Loads the weights where that is not done. Errors: kModel.
+// Model and pool must outlive the engine; the kernel set is one. Loads the weights where that is not done.
+// Errors: kModel.
 Result<std::unique_ptr<Engine>> make_engine(const LoadedModel& model, const EngineOptions& options);
 
-// Memory of one lane of that window, and the most lanes of it that fit into limits::kCacheBytesMax, at least 1. Those of
-// the processor's engine, whatever engine is used: archives depend on them.
+// Memory of one lane of that window, and the most lanes of it that fit into limits::kCacheBytesMax, at least 1. Those
+// of the processor's engine, whatever engine is used: archives depend on them.
 std::uint64_t lane_bytes(const LoadedModel& model, std::uint32_t window);
 std::size_t lanes_max(const LoadedModel& model, std::uint32_t window);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A model file with all that is made of it once: tokenizer, weights, fingerprint. The latter two read all of the file, and
-// wait until they are asked for.
+// A model file with all that is made of it once: tokenizer, weights, fingerprint. The latter two read all of the file,
+// and wait until they are asked for.
 #pragma once
 
 #include <memory>
@@ -46,8 +46,8 @@ struct LoadedModel {
   // Errors: kIo, kModel.
   static Result<std::unique_ptr<LoadedModel>> open(const std::string& path);
 
-  // Packs the weights and hashes the file meanwhile. The first call does it, others wait and get the same answer. Errors:
-  // kModel where a weight is not finite.
+  // Packs the weights and hashes the file meanwhile. The first call does it, others wait and get the same answer.
+  // Errors: kModel where a weight is not finite.
   [[nodiscard]] Status load_weights(ThreadPool& pool) const;
   // After load_weights().
   [[nodiscard]] const PackedWeights& weights() const { return *weights_; }

@@ -121,7 +121,8 @@ class Tokenizer {
   Status append_symbol_bytes(const gguf::File& file, TokenId token, std::string_view text);
   void add_byte_symbols(const std::array<TokenId, 256>& preferred);
 
-  // The tokens by the bytes that they stand for, less user-defined ones, which are cut out before. After add_byte_symbols.
+  // The tokens by the bytes that they stand for, less user-defined ones, which are cut out before. After
+  // add_byte_symbols.
   [[nodiscard]] TokenFinder index_by_bytes() const;
   // Appends the longest of those tokens one after the other, and the symbols of bytes that begin none.
   void append_longest(const TokenFinder& by_bytes, ByteSpan text, std::vector<TokenId>& symbols) const;

@@ -37,7 +37,8 @@ run_case() {
   [ -f "$case_file" ] || { echo "no such case: $1"; return 1; }
   [ ! -e "$here/cases/$1.exit" ] || expected_code=$(cat "$here/cases/$1.exit")
   mkdir "$scratch/$1"
-  (cd "$scratch/$1" && unset TACIT_MODEL_PATH && XDG_CACHE_HOME=$scratch/$1.cache exec bash -eu -o pipefail -c '. "$1"; . "$2"' case "$here/support.sh" "$case_file") \
+  (cd "$scratch/$1" && unset TACIT_MODEL_PATH && XDG_CACHE_HOME=$scratch/$1.cache \
+    exec bash -eu -o pipefail -c '. "$1"; . "$2"' case "$here/support.sh" "$case_file") \
     </dev/null >"$out" 2>"$err"
   code=$?
   [ $code -ne 77 ] || return 77

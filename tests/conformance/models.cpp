@@ -117,7 +117,8 @@ std::uint32_t check_model(const std::string& name, const fs::path& path, std::sp
   rest += format(", contract KL %.6f (worst %.4f)", kl.mean, kl.worst);
   passed = passed && std::isfinite(kl.mean);
 
-  const std::string other = test::first_difference(model, std::min(window, kSlidingWindow), kSlidingWindow + 16, kCombinations);
+  const std::string other =
+      test::first_difference(model, std::min(window, kSlidingWindow), kSlidingWindow + 16, kCombinations);
   rest += other.empty() ? ", same bits" : ", other bits: " + other;
   passed = passed && other.empty();
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every intrinsic that kernels/x86/avx512.cpp uses, as Intel's Intrinsics Guide describes it. One that is missing here fails
-// to compile: the real one needs an instruction set that this file is not compiled for.
+// Every intrinsic that kernels/x86/avx512.cpp uses, as Intel's Intrinsics Guide describes it. One that is missing here
+// fails to compile: the real one needs an instruction set that this file is not compiled for.
 #include "emulation/avx512.h"
 
 #include <immintrin.h>

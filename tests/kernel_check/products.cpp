@@ -237,7 +237,8 @@ KernelCase attention_case(std::uint32_t dim, std::uint32_t queries, std::uint32_
   spoil_unattended(*inputs, slots);
   const float scale = random.one_in(2) ? 0.125f : 1.0f;
   const std::size_t offset = random.below(kAlignments);
-  std::string text = "value_dim " + std::to_string(dim) + ", " + std::to_string(queries) + " queries, " + std::to_string(slots) + " slots, spans";
+  std::string text = "value_dim " + std::to_string(dim) + ", " + std::to_string(queries) + " queries, " +
+                     std::to_string(slots) + " slots, spans";
   double attended = 0;
   for (const SlotSpan& span : inputs->spans) {
     text += " " + std::to_string(span.begin) + " to " + std::to_string(span.end);

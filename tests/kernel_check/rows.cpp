@@ -68,7 +68,8 @@ Input<float> unpadded_row(const RowSizes& sizes, float largest, Random& random) 
 }
 
 KernelCase int8_case(const RowSizes& sizes, Random& random) {
-  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt8MagnitudeMax, random)](const Kernels& k, Outputs& out) {
+  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt8MagnitudeMax, random)](const Kernels& k,
+                                                                                         Outputs& out) {
     const std::uint32_t blocks = kernels::round_up(sizes.count, kBlock) / kBlock;
     auto* const q = out.array<std::int8_t>("q", blocks * kBlock, 0, sizes.out_offset);
     auto* const scales = out.array<float>("scales", blocks, 0, sizes.out_offset);
@@ -79,7 +80,8 @@ KernelCase int8_case(const RowSizes& sizes, Random& random) {
 }
 
 KernelCase int16_case(const RowSizes& sizes, Random& random) {
-  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt16MagnitudeMax, random)](const Kernels& k, Outputs& out) {
+  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt16MagnitudeMax, random)](const Kernels& k,
+                                                                                          Outputs& out) {
     const std::uint32_t blocks = kernels::round_up(sizes.count, kBlock) / kBlock;
     auto* const q = out.array<std::int16_t>("q", blocks * kBlock, 0, sizes.out_offset);
     k.quantize_int16(x.data(), sizes.count, q, out.array<float>("scales", blocks, 0, sizes.out_offset));
@@ -88,7 +90,8 @@ KernelCase int16_case(const RowSizes& sizes, Random& random) {
 }
 
 KernelCase values_case(const RowSizes& sizes, Random& random) {
-  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt8MagnitudeMax, random)](const Kernels& k, Outputs& out) {
+  const auto call = [sizes, x = unpadded_row(sizes, kernels::kInt8MagnitudeMax, random)](const Kernels& k,
+                                                                                         Outputs& out) {
     auto* const q = out.array<std::int8_t>("q", sizes.count, 0, sizes.out_offset);
     out.returned(k.quantize_values(x.data(), sizes.count, q));
   };

@@ -25,7 +25,9 @@ class CountingEngine : public Engine {
     return std::make_unique<CountingLanes>(engine_.make_lanes(window), counts_);
   }
   [[nodiscard]] std::size_t lanes_max(std::uint32_t window) const override { return engine_.lanes_max(window); }
-  [[nodiscard]] BatchShape batch_shape(std::size_t lane_count) const override { return engine_.batch_shape(lane_count); }
+  [[nodiscard]] BatchShape batch_shape(std::size_t lane_count) const override {
+    return engine_.batch_shape(lane_count);
+  }
   [[nodiscard]] bool can_rerun() const override { return engine_.can_rerun(); }
   [[nodiscard]] std::size_t logit_stride() const override { return engine_.logit_stride(); }
   [[nodiscard]] const kernels::DistributionKernels& distribution_kernels() const override {

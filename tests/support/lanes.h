@@ -37,9 +37,9 @@ struct Combinations {
   std::vector<std::uint32_t> threads, lanes, chunks;  // the last number of lanes is the largest
 };
 
-// Runs every kernel set of this machine in every combination, on texts of `length` random tokens or a little less. Empty
-// where each lane got the logits that the reference set gives it by itself, one step at a time; else the first combination
-// that did not. `length` is at least the number of lanes.
+// Runs every kernel set of this machine in every combination, on texts of `length` random tokens or a little less.
+// Empty where each lane got the logits that the reference set gives it by itself, one step at a time; else the first
+// combination that did not. `length` is at least the number of lanes.
 std::string first_difference(const Model& model, std::uint32_t window, std::uint32_t length,
                              const Combinations& combinations);
 

@@ -42,8 +42,8 @@ class TableEngine : public Engine {
 
   // The table: the same for every lane and position.
   [[nodiscard]] float logit(TokenId previous, TokenId last, std::uint32_t token) const {
-    const std::uint32_t hash = (static_cast<std::uint32_t>(previous) * 31 + static_cast<std::uint32_t>(last) * 7 + token) *
-                               2654435761u;
+    const std::uint32_t hash =
+        (static_cast<std::uint32_t>(previous) * 31 + static_cast<std::uint32_t>(last) * 7 + token) * 2654435761u;
     return static_cast<float>(hash >> 20) / 512.0f;
   }
 
@@ -61,7 +61,8 @@ class TableEngine : public Engine {
       contexts_.clear();
       for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
         while (end < rows.size() && rows[end].lane == rows[begin].lane) ++end;
-        for (std::size_t r = end; r < rows.size(); ++r) EXPECT_NE(rows[r].lane, rows[begin].lane) << "lanes stand together";
+        for (std::size_t r = end; r < rows.size(); ++r)
+          EXPECT_NE(rows[r].lane, rows[begin].lane) << "lanes stand together";
         run_lane(rows.subspan(begin, end - begin));
       }
       const std::lock_guard lock(engine_.mutex_);

@@ -1,7 +1,7 @@
 """Texts to train on, as archives will present them.
 
-Input: one JSON object a line, `{"prompt", "response", "model"}`, as `.jsonl` or `.jsonl.zst`. Output: text files in which
-documents are separated by NUL (a character that no document holds), in a fixed order:
+Input: one JSON object a line, `{"prompt", "response", "model"}`, as `.jsonl` or `.jsonl.zst`. Output: text files in
+which documents are separated by NUL (a character that no document holds), in a fixed order:
 
     train.txt          everything that is not held out
     valid-prompt.txt   records of held-out prompts: known sources, new prompts
@@ -28,9 +28,9 @@ PACK_RECORDS = 8
 SEPARATOR = "\x00"
 VALID_BYTES = 600_000  # of each held-out file: enough to tell runs apart, quick to measure
 
-# How often a pack of records is seen in one pass. Answers of a hundred open models to the same chat prompts and exam questions
-# (named "owner/model") are four fifths of the data and say much the same many times over; prose written on from a first sentence,
-# what few models wrote, and everything else would drown.
+# How often a pack of records is seen in one pass. Answers of a hundred open models to the same chat prompts and exam
+# questions (named "owner/model") are four fifths of the data and say much the same many times over; prose written on
+# from a first sentence, what few models wrote, and everything else would drown.
 REPEATS_OF_CONTINUATIONS = 6
 REPEATS_OF_RARE_MODELS = 3
 REPEATS_OF_OTHER_MODELS = 2
@@ -48,7 +48,9 @@ def read_records(path):
     """Yields (prompt, response, model) of each line of a .jsonl or .jsonl.zst file."""
     path = pathlib.Path(path)
     if not path.exists():
-        raise DataError(f"{path}: no such file; set DATA to a .jsonl or .jsonl.zst file of prompt/response/model records")
+        raise DataError(
+            f"{path}: no such file; set DATA to a .jsonl or .jsonl.zst file of prompt/response/model records"
+        )
     with open(path, "rb") as raw:
         stream = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(raw) if path.suffix == ".zst" else raw
         for number, line in enumerate(io.TextIOWrapper(stream, encoding="utf-8"), 1):
@@ -62,7 +64,9 @@ def parse_record(path, number, line):
         raise DataError(f"{path}:{number}: not JSON: {error}") from error
     for field in ("prompt", "response", "model"):
         if not isinstance(record.get(field), str):
-            raise DataError(f"{path}:{number}: field '{field}': expected a string, found {type(record.get(field)).__name__}")
+            raise DataError(
+                f"{path}:{number}: field '{field}': expected a string, found {type(record.get(field)).__name__}"
+            )
     return record["prompt"], record["response"], record["model"]
 
 

@@ -1,4 +1,5 @@
-"""Bits per byte of a float model on a token file, in windows of 512 tokens that start empty: quick, and the same for every run.
+"""Bits per byte of a float model on a token file, in windows of 512 tokens that start empty: quick, and the same for
+every run.
 
 The figures of the model card come from archives (`bench/ratios.py`), not from here.
 """

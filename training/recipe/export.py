@@ -1,7 +1,8 @@
-"""Writes GGUF: a vocabulary with a placeholder model (for `tacit tokenize`), or a model from a trainer's checkpoint; and reads such a
-file back, so that training can begin from it.
+"""Writes GGUF: a vocabulary with a placeholder model (for `tacit tokenize`), or a model from a trainer's checkpoint;
+and reads such a file back, so that training can begin from it.
 
-Matrices become Q8_0 (blocks of 32 weights, one half-precision scale), which is what the numeric contract computes with; norms stay F32.
+Matrices become Q8_0 (blocks of 32 weights, one half-precision scale), which is what the numeric contract computes with;
+norms stay F32.
 """
 
 import argparse
@@ -101,7 +102,8 @@ def read_model(path, pieces, shape):
     for name, own_name in tensor_names(shape):
         tensor = stored.get(name)
         if tensor is None or tensor.shape != state[own_name].shape:
-            raise ValueError(f"{path}: {name}: expected {list(state[own_name].shape)}, found {None if tensor is None else list(tensor.shape)}")
+            found = None if tensor is None else list(tensor.shape)
+            raise ValueError(f"{path}: {name}: expected {list(state[own_name].shape)}, found {found}")
         state[own_name] = separate(tensor, shape.head) if name.endswith(ROTARY) else tensor
     return state
 
@@ -150,7 +152,9 @@ def load_pieces(path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("vocabulary", type=pathlib.Path, help="JSON list of recipe.tokenizer")
-    parser.add_argument("--checkpoint", type=pathlib.Path, help="of recipe.train; without it only the vocabulary is written")
+    parser.add_argument(
+        "--checkpoint", type=pathlib.Path, help="of recipe.train; without it only the vocabulary is written"
+    )
     parser.add_argument("--name", default="tacit-small", help="general.name of the model")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     arguments = parser.parse_args()
@@ -161,7 +165,11 @@ def main():
     if not arguments.checkpoint.exists():
         sys.exit(f"export: {arguments.checkpoint}: no such file; run recipe.train first")
     saved = torch.load(arguments.checkpoint, map_location="cpu", weights_only=True)
-    card = {"name": arguments.name, "license": LICENSE, "description": "Small model of text by language models, for Tacit"}
+    card = {
+        "name": arguments.name,
+        "license": LICENSE,
+        "description": "Small model of text by language models, for Tacit",
+    }
     write_model(arguments.out, pieces, Shape(**saved["shape"]), saved["model"], card)
 
 

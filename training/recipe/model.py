@@ -1,7 +1,9 @@
-"""A llama-type transformer in PyTorch, in the shape that GGUF's `llama` architecture names, written for CPU and GPU speed.
+"""A llama-type transformer in PyTorch, in the shape that GGUF's `llama` architecture names, written for CPU and GPU
+speed.
 
-RMSNorm, rotary positions, grouped-query attention, SwiGLU, tied output (Touvron et al., arXiv 2302.13971). Master weights are
-float32; products run in COMPUTE, bfloat16 where the machine multiplies it natively. Rotary pairs are (i, i + half) here; the export permutes them to GGUF's (2i, 2i + 1).
+RMSNorm, rotary positions, grouped-query attention, SwiGLU, tied output (Touvron et al., arXiv 2302.13971). Master
+weights are float32; products run in COMPUTE, bfloat16 where the machine multiplies it natively. Rotary pairs are (i, i
++ half) here; the export permutes them to GGUF's (2i, 2i + 1).
 """
 
 import dataclasses
@@ -141,8 +143,8 @@ class Transformer(nn.Module):
 
 
 class OutputLoss(torch.autograd.Function):
-    """Output layer and cross entropy together, a slice of rows at a time: the logits of a batch are never all in memory, and
-    the gradient of each slice is made while its logits are still in the cache."""
+    """Output layer and cross entropy together, a slice of rows at a time: the logits of a batch are never all in
+    memory, and the gradient of each slice is made while its logits are still in the cache."""
 
     ROWS = 512
 

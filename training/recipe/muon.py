@@ -1,7 +1,8 @@
 """The optimisers: Muon for the matrices inside the layers, Adam for the embedding and the norms.
 
-Muon: momentum, then the nearest orthogonal matrix by five Newton-Schulz steps (Jordan et al., github.com/KellerJordan/Muon, whose
-polynomial this uses). Matrices of one shape are orthogonalised together. Adam: Kingma and Ba, arXiv 1412.6980.
+Muon: momentum, then the nearest orthogonal matrix by five Newton-Schulz steps (Jordan et al.,
+github.com/KellerJordan/Muon, whose polynomial this uses). Matrices of one shape are orthogonalised together. Adam:
+Kingma and Ba, arXiv 1412.6980.
 """
 
 import torch

@@ -1,9 +1,9 @@
 """Trains a sentencepiece-BPE vocabulary (`tokenizer.ggml.model = llama`) on a sample of the training text.
 
-The encoder of such a vocabulary has no pre-tokenizer: it merges, over the whole text, the adjacent pair whose joined piece has
-the best score until no joined pair is a piece. So which pieces may exist is all that shapes the splits, and this trainer
-merges under the very same rule: a pair may merge when the joined text is an allowed piece (PIECE). Pairs are merged in batches
-of non-interacting ones, most frequent first.
+The encoder of such a vocabulary has no pre-tokenizer: it merges, over the whole text, the adjacent pair whose joined
+piece has the best score until no joined pair is a piece. So which pieces may exist is all that shapes the splits, and
+this trainer merges under the very same rule: a pair may merge when the joined text is an allowed piece (PIECE). Pairs
+are merged in batches of non-interacting ones, most frequent first.
 
 Pieces, in id order: <unk>, <s>, </s>, 256 bytes, characters, merged pieces. A piece's score is minus its rank.
 """
@@ -32,7 +32,8 @@ def allowed(piece):
 
 
 def choose_characters(text, min_gain):
-    """Characters worth a piece: each one saves its UTF-8 bytes less one token per occurrence. ASCII always qualifies."""
+    """Characters worth a piece: each one saves its UTF-8 bytes less one token per occurrence. ASCII always
+    qualifies."""
     counts = collections.Counter(text)
     del counts[SEPARATOR]
     chosen = [c for c, n in counts.items() if " " <= c < "\x7f" or c in "\n\t" or (len(c.encode()) - 1) * n >= min_gain]
@@ -41,7 +42,8 @@ def choose_characters(text, min_gain):
 
 
 class Merger:
-    """The token stream of the sample and its merges. -1 marks what never merges: a document's end, an unknown character."""
+    """The token stream of the sample and its merges. -1 marks what never merges: a document's end, an unknown
+    character."""
 
     def __init__(self, text, characters):
         self.pieces = list(characters)
@@ -54,7 +56,8 @@ class Merger:
         self.refused = {}
 
     def run(self, size, report):
-        """Merges until there are `size` pieces. Errors: ValueError where the text has too few frequent pairs for that."""
+        """Merges until there are `size` pieces. Errors: ValueError where the text has too few frequent pairs for
+        that."""
         while len(self.pieces) < size:
             pairs = self.best_pairs(size - len(self.pieces))
             if not pairs:
@@ -161,7 +164,11 @@ def main():
 
     def report(pieces, tokens, count):
         if sys.stderr.isatty():
-            print(f"\r{pieces} pieces, {len(text.encode()) / tokens:.3f} bytes a token, count {count}   ", end="", file=sys.stderr)
+            print(
+                f"\r{pieces} pieces, {len(text.encode()) / tokens:.3f} bytes a token, count {count}   ",
+                end="",
+                file=sys.stderr,
+            )
 
     try:
         pieces = train(text, arguments.size, arguments.min_gain, report)

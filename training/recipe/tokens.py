@@ -1,7 +1,7 @@
 """Text files to token files, with Tacit's own tokenizer, so that training sees exactly the ids that archives will code.
 
-A token file is little-endian uint16 ids: for each document BOS, its tokens, EOS. Beside it `NAME.json` states the bytes of text
-and the SHA-256 of the vocabulary; the trainer refuses a file made with another vocabulary.
+A token file is little-endian uint16 ids: for each document BOS, its tokens, EOS. Beside it `NAME.json` states the bytes
+of text and the SHA-256 of the vocabulary; the trainer refuses a file made with another vocabulary.
 """
 
 import argparse
@@ -86,7 +86,9 @@ def main():
         export.write_vocabulary(gguf_path, pieces)
         for text in arguments.text:
             try:
-                note = write_tokens(arguments.tacit, gguf_path, arguments.vocabulary, text, arguments.out / f"{text.stem}.tokens")
+                note = write_tokens(
+                    arguments.tacit, gguf_path, arguments.vocabulary, text, arguments.out / f"{text.stem}.tokens"
+                )
             except (RuntimeError, ValueError, OSError) as error:
                 sys.exit(f"tokens: {error}")
             print(f"{text.stem}: {note['tokens']:,} tokens, {note['bytes'] / max(note['tokens'], 1):.3f} bytes a token")

@@ -1,9 +1,10 @@
-"""Trains the model on a token file. A run may be cut at any second: the last checkpoint is whole, and resuming continues with the
-same batches, bit for bit on the same machine.
+"""Trains the model on a token file. A run may be cut at any second: the last checkpoint is whole, and resuming
+continues with the same batches, bit for bit on the same machine.
 
-Schedule: warm-up, constant rate, then a linear decay to zero over the last `--decay` steps. While the rate is constant a run can be
-lengthened at will (resume with more `--steps`), so a trunk can be trained over several sittings and finished whenever a model is
-wanted. Sequences are short first: SHORT tokens while the rate is constant, then LONG and, at the very end, the whole context.
+Schedule: warm-up, constant rate, then a linear decay to zero over the last `--decay` steps. While the rate is constant
+a run can be lengthened at will (resume with more `--steps`), so a trunk can be trained over several sittings and
+finished whenever a model is wanted. Sequences are short first: SHORT tokens while the rate is constant, then LONG and,
+at the very end, the whole context.
 """
 
 import argparse
@@ -49,8 +50,8 @@ class Tokens:
         self.orders = {}
 
     def batch(self, consumed, batch_tokens, time):
-        """Inputs and targets [batch, time]. Each epoch visits every slice of `time` tokens once, in an order drawn from the seed;
-        each sequence starts with BOS, as every strip of an archive does."""
+        """Inputs and targets [batch, time]. Each epoch visits every slice of `time` tokens once, in an order drawn from
+        the seed; each sequence starts with BOS, as every strip of an archive does."""
         slices = len(self.ids) // time
         first = consumed // time
         rows = []
@@ -138,7 +139,9 @@ def train_step(run, tokens, options, device):
         loss_sum += loss.item()
         run.consumed += options.micro
     if not np.isfinite(loss_sum):
-        raise TrainingError(f"step {run.step}: the loss is {loss_sum}; the last checkpoint is from before; try a lower rate")
+        raise TrainingError(
+            f"step {run.step}: the loss is {loss_sum}; the last checkpoint is from before; try a lower rate"
+        )
     run.optimiser.step(rate_at(run.step, options.steps, options.decay))
     run.step += 1
     return loss_sum
@@ -177,7 +180,9 @@ def report(run, tokens, valid, loss, speed, log_path, device):
     with open(log_path, "a", newline="") as file:
         writer = csv.writer(file)
         if new:
-            writer.writerow(["step", "tokens", "loss", "bits_per_byte", "tokens_per_s"] + [f"valid_{i}" for i in range(len(valid))])
+            writer.writerow(
+                ["step", "tokens", "loss", "bits_per_byte", "tokens_per_s"] + [f"valid_{i}" for i in range(len(valid))]
+            )
         writer.writerow(row)
     print(*row, flush=True)
 
@@ -185,11 +190,15 @@ def report(run, tokens, valid, loss, speed, log_path, device):
 def parse(argv):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tokens", type=pathlib.Path, help="train.tokens of recipe.tokens")
-    parser.add_argument("--valid", type=pathlib.Path, nargs="*", default=[], help="token files to report bits per byte on")
+    parser.add_argument(
+        "--valid", type=pathlib.Path, nargs="*", default=[], help="token files to report bits per byte on"
+    )
     parser.add_argument("--vocabulary", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True, help="checkpoint; the log goes beside it as .csv")
     parser.add_argument("--resume", type=pathlib.Path, help="checkpoint to go on from; default: --out where it exists")
-    parser.add_argument("--start", type=pathlib.Path, help="GGUF file of the recipe to begin a new run from, instead of random weights")
+    parser.add_argument(
+        "--start", type=pathlib.Path, help="GGUF file of the recipe to begin a new run from, instead of random weights"
+    )
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--decay", type=int, required=True, help="how many of the steps lower the rate to zero")
     parser.add_argument("--batch", type=int, default=8192, help="tokens a step")

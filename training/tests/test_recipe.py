@@ -1,4 +1,5 @@
-"""What the recipe promises, on models and texts small enough for seconds. TACIT names the program (default: the release build)."""
+"""What the recipe promises, on models and texts small enough for seconds. TACIT names the program (default: the release
+build)."""
 
 import json
 import os
@@ -24,12 +25,14 @@ def work(tmp_path):
     (tmp_path / "vocabulary.json").write_text(json.dumps(PIECES))
     (tmp_path / "text.txt").write_text(TEXT)
     export.write_vocabulary(tmp_path / "vocabulary.gguf", PIECES)
-    tokens.write_tokens(TACIT, tmp_path / "vocabulary.gguf", tmp_path / "vocabulary.json", tmp_path / "text.txt", tmp_path / "text.tokens")
+    names = ("vocabulary.gguf", "vocabulary.json", "text.txt", "text.tokens")
+    tokens.write_tokens(TACIT, *(tmp_path / name for name in names))
     return tmp_path
 
 
 def run_training(work, out, *more):
-    arguments = [work / "text.tokens", "--vocabulary", work / "vocabulary.json", "--out", out, "--no-compile", "--threads", 1]
+    arguments = [work / "text.tokens", "--vocabulary", work / "vocabulary.json", "--out", out]
+    arguments += ["--no-compile", "--threads", 1]
     arguments += ["--batch", 1024, "--micro", 512, "--steps", 6, "--decay", 2, "--report", 100]
     for name, value in SHAPE.items():
         arguments += [f"--{name.replace('_', '-')}", value]
@@ -109,7 +112,9 @@ def test_training_lowers_the_loss_and_the_export_says_the_same(work):
     logits = torch.from_numpy(np.fromfile(work / "logits.f32", dtype=np.float32).reshape(len(ids), -1))
     with torch.no_grad():
         expected = (model.hidden(torch.tensor([ids])) @ model.embedding.to(COMPUTE).T)[0].float()
-    divergence = torch.nn.functional.kl_div(logits.log_softmax(-1), expected.log_softmax(-1), log_target=True, reduction="batchmean")
+    divergence = torch.nn.functional.kl_div(
+        logits.log_softmax(-1), expected.log_softmax(-1), log_target=True, reduction="batchmean"
+    )
     assert divergence < 0.01
 
 

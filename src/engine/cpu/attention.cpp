@@ -163,8 +163,8 @@ void Forward::attend_head(std::uint32_t layer, const LaneRows& lane_rows, std::u
 
 bool Forward::modifies_scores() const { return config_.attention_cap != 0.0f || !alibi_slopes_.empty(); }
 
-// Makes the scores final where they are more than products: soft cap (arXiv 2408.00118) and ALiBi bias (2108.12409). They
-// are added up, scaled and stay in `scores`; nothing is left in `residual_scores`.
+// Makes the scores final where they are more than products: soft cap (arXiv 2408.00118) and ALiBi bias (2108.12409).
+// They are added up, scaled and stay in `scores`; nothing is left in `residual_scores`.
 void Forward::modify_scores(std::uint32_t head, const AttentionSpan& attended, std::uint32_t position,
                             std::span<const kernels::SlotSpan> spans, float* scores, float* residual_scores) const {
   std::uint32_t distance = position - attended.first;  // of the first slot of the next span

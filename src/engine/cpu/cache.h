@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What one lane remembers: the keys and values of the last positions of one text, in bounded memory, laid out so that
+// A lane's cache (KV cache): the keys and values of the last positions of one text, in bounded memory, laid out so that
 // the attention scores of a query are one packed matrix product and the weighted sum of values another; or, of a
 // recurrent model, its state.
 //
 // Positions live in a ring of slots, slot = position mod ring, the ring of a layer a multiple of 32 that holds what
-// the layer attends to and the rows of one chunk. One more block of 32 slots behind the ring keeps position 0, the sink
-// (spec/numeric.md, section 6).
+// the layer attends to and the rows of one chunk. One more block of 32 slots behind the ring keeps position 0, the
+// attention sink (arXiv 2309.17453; spec/numeric.md, section 6).
 #pragma once
 
 #include <algorithm>

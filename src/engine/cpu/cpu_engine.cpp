@@ -35,8 +35,8 @@ struct Parts {
   const kernels::Kernels& kernels;
   ThreadPool& pool;
 
-  // One tile more than the logits take: vocabularies tend to be multiples of a page, and rows that are whole pages apart
-  // get in each other's way in the first-level cache.
+  // One tile more than the logits take: vocabularies tend to be multiples of a page, and rows that are whole pages
+  // apart get in each other's way in the first-level cache.
   [[nodiscard]] std::size_t logit_stride() const {
     return kernels::round_up(model.config.vocabulary_size, kernels::kTile) + kernels::kTile;
   }

@@ -276,7 +276,9 @@ void Forward::multiply(std::initializer_list<Product> products) {
     std::uint32_t first = 0;  // tile of the product
     for (const Product& product : products) {
       const std::uint32_t behind = first + packed(product.linear).tile_count();
-      if (begin < behind && first < end) multiply_tiles(product, std::max(begin, first) - first, std::min(end, behind) - first);
+      if (begin < behind && first < end) {
+        multiply_tiles(product, std::max(begin, first) - first, std::min(end, behind) - first);
+      }
       first = behind;
     }
   });

@@ -31,9 +31,9 @@ class Forward {
   Forward(const Model& model, const PackedWeights& weights, const kernels::Kernels& kernels, std::uint32_t window,
           ThreadPool* pool);
 
-  // Runs the rows through all layers; `lanes` are the caches that their numbers count. Rows of one lane stand together, positions ascending without a gap; the lane
-  // has seen all positions before them, and no more than the chunk that its cache was made for come at once. Tokens
-  // are in [0, vocabulary_size).
+  // Runs the rows through all layers; `lanes` are the caches that their numbers count. Rows of one lane stand together,
+  // positions ascending without a gap; the lane has seen all positions before them, and no more than the chunk that its
+  // cache was made for come at once. Tokens are in [0, vocabulary_size).
   void run(std::span<LaneCache> lanes, std::span<const Row> rows);
 
   // Logits of some rows of the last run into out, out_stride floats a row; out_stride is a multiple of kTile and at

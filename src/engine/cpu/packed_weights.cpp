@@ -160,10 +160,12 @@ struct Task {
 void add_tasks(const MatrixRows& rows, const kernels::PackedMatrix& matrix, std::uint8_t* target,
                std::vector<Task>& tasks) {
   const std::size_t tile_bytes = kernels::tile_block_bytes(matrix.format) * matrix.block_count;
-  const auto tiles = static_cast<std::uint32_t>(std::clamp<std::size_t>(kTaskBytes / tile_bytes, 1, matrix.tile_count()));
+  const auto tiles =
+      static_cast<std::uint32_t>(std::clamp<std::size_t>(kTaskBytes / tile_bytes, 1, matrix.tile_count()));
   for (std::uint32_t row = 0; row < rows.row_count; row += tiles * kTile) {
     const std::uint32_t row_count = std::min(tiles * kTile, rows.row_count - row);
-    tasks.push_back({{rows.tensor, rows.first_row + row, row_count}, matrix.format, target + tile_bytes * (row / kTile)});
+    tasks.push_back(
+        {{rows.tensor, rows.first_row + row, row_count}, matrix.format, target + tile_bytes * (row / kTile)});
   }
 }
 

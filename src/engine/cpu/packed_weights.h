@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The matrices of a model in the form that the kernels take, exactly where the contract has a form for their type. Knows
-// types, not names.
+// The matrices of a model in the form that the kernels take, exactly where the contract has a form for their type.
+// Knows types, not names.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 
 namespace tacit {
 
-// How weights of a type are held. Every packed weight is the very number that the file has, except in kInt16: float types
-// are quantised by blocks (spec/numeric.md, section 2).
+// How weights of a type are held. Every packed weight is the very number that the file has, except in kInt16: float
+// types are quantised by blocks (spec/numeric.md, section 2).
 kernels::WeightFormat format_of(gguf::TensorType type);
 
 // All matrices of a model, packed. Immutable: any number of forward passes may share it.
@@ -25,7 +25,7 @@ class PackedWeights {
  public:
   struct Hooks {
     std::function<void()> concurrent_task;        // what one of the threads does first, or null
-    std::function<void(ByteSpan)> on_consumed;    // is told of bytes of the file that were packed, by any thread; or null
+    std::function<void(ByteSpan)> on_consumed;  // is told of bytes of the file that were packed, by any thread; or null
   };
   // Reads the numbers of all matrices, which must be there until then. The result does not depend on the threads.
   // Errors: kModel where a weight is not finite, naming the first in the file.

@@ -50,8 +50,8 @@ void QuantizedMatrix::quantize_with_residual(const kernels::Kernels& kernels, co
 
 kernels::QuantizedRows QuantizedMatrix::rows(std::uint32_t first) const {
   const std::size_t block = static_cast<std::size_t>(first) * block_count_;
-  return {is_int16_ ? nullptr : int8_.data() + block * kBlock, is_int16_ ? int16_values_.data() + block * kBlock : nullptr,
-          scales_.data() + block, sums_.data() + block};
+  return {is_int16_ ? nullptr : int8_.data() + block * kBlock,
+          is_int16_ ? int16_values_.data() + block * kBlock : nullptr, scales_.data() + block, sums_.data() + block};
 }
 
 }  // namespace tacit

@@ -56,6 +56,7 @@ assert costs == sorted((token["bits"] for token in tokens), reverse=True)[:20]
 assert empty["tokens"] == [] and empty["totals"]["bits_per_byte"] is None and empty["timeline"] == []
 assert [(span["coding"], span["byte_count"]) for span in noise["tokens"]] == [("raw", 300)], noise["tokens"]
 assert noise["model_name"] is None and noise["totals"]["stored"] == {"count": 1, "bytes": 300, "bits": 2400.0}
-print(*text), print(*totals), print(*text["timeline"][0]), print(*tokens[-1]), print(*next(a for token in tokens for a in token["alternatives"] if a["text"] is not None))
+print(*text), print(*totals), print(*text["timeline"][0]), print(*tokens[-1])
+print(*next(a for token in tokens for a in token["alternatives"] if a["text"] is not None))
 print(*noise["tokens"][0])
 END

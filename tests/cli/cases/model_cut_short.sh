@@ -1,5 +1,5 @@
-# A model whose file is cut short while it is in use is an error that says so, and leaves nothing. (Rows of the embedding
-# are read from the file as they are needed.)
+# A model whose file is cut short while it is in use is an error that says so, and leaves nothing. (Rows of the
+# embedding are read from the file as they are needed.)
 [ -d /proc/self ] || skip "no /proc"
 cp "$support_folder/../../models/tacit-small-q8_0.gguf" model.gguf
 mkfifo text

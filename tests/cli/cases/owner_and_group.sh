@@ -1,4 +1,5 @@
-# The result belongs to whom its source belongs, as far as the user may say so; a group that cannot be kept gets no right.
+# The result belongs to whom its source belongs, as far as the user may say so; a group that cannot be kept gets no
+# right.
 [ "$(id -u)" -eq 0 ] || skip "only root can make another user's file"
 command -v setpriv >/dev/null || skip "no setpriv here"
 sample 3 >chat.txt

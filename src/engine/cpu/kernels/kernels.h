@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The table of functions that the forward pass is made of, and those of distributions, one table per kernel set. reference.cpp defines what each
-// function computes, to the bit (spec/numeric.md); the sets under x86/ and arm/ compute the same bits faster. A kernel takes
-// pointers and numbers, allocates nothing and cannot fail; its caller validates. Knows arithmetic, not models.
+// The table of functions that the forward pass is made of, and those of distributions, one table per kernel set.
+// reference.cpp defines what each function computes, to the bit (spec/numeric.md); the sets under x86/ and arm/ compute
+// the same bits faster. A kernel takes pointers and numbers, allocates nothing and cannot fail; its caller validates.
+// Knows arithmetic, not models.
 //
-// Rows. Every row of floats is padded with zeros to a multiple of kBlock elements; kernels may read and write the padding
-// and leave zeros there, beside finite numbers. Blocks are kBlock elements of the summed dimension, tiles kTile outputs.
+// Rows. Every row of floats is padded with zeros to a multiple of kBlock elements; kernels may read and write the
+// padding and leave zeros there, beside finite numbers. Blocks are kBlock elements of the summed dimension, tiles kTile
+// outputs.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +19,8 @@ namespace tacit::kernels {
 inline constexpr std::uint32_t kBlock = 32;
 inline constexpr std::uint32_t kTile = 16;
 inline constexpr std::uint32_t kInt8MagnitudeMax = 127;  // largest magnitude of an int8 activation
-inline constexpr std::uint32_t kInt16MagnitudeMax = 4095;   // of an int16 one and of an int16 weight: 32 products stay below 2^29
+// Of an int16 activation and of an int16 weight: 32 products stay below 2^29.
+inline constexpr std::uint32_t kInt16MagnitudeMax = 4095;
 inline constexpr std::uint32_t kAttentionMax = 16383;  // of an attention weight: two halves of seven bits
 inline constexpr float kQuantizeMin = 0x1p-100f;          // a block whose magnitudes are all below this becomes zero
 
@@ -25,8 +28,8 @@ inline constexpr std::uint32_t round_up(std::uint32_t value, std::uint32_t multi
   return (value + multiple - 1) / multiple * multiple;
 }
 
-// How the weights of a matrix are held: weight = scale * (number - offset), plus the minimum where there is one. Scale and
-// minimum belong to one output and a part of a block: all of it, or each half. The activations multiplied with
+// How the weights of a matrix are held: weight = scale * (number - offset), plus the minimum where there is one. Scale
+// and minimum belong to one output and a part of a block: all of it, or each half. The activations multiplied with
 // kInt16 are int16, the others int8.
 enum class WeightFormat : std::uint8_t {
   kInt4, kInt4Minimum, kInt4Halves, kInt4HalvesMinimum, kInt5, kInt5Minimum, kInt5Halves, kInt8, kInt8Halves,
@@ -51,11 +54,11 @@ inline constexpr const FormatTraits& traits(WeightFormat format) {
 }
 
 // A matrix packed for the kernels: for each tile of kTile outputs, for each block of kBlock inputs, the values, then
-// for each part kTile float scales, then for each part kTile float minimums where the format has them. Values of one tile
-// block, where k is the input within the block and o the output within the tile:  8 bits byte (k/4)*64 + o*4 + k%4;  4
-// and 5 bits the same byte index taken mod 256, low nibble for k < 16, high nibble for the others, and the fifth bit is
-// bit k/4 of byte 256 + o*4 + k%4;  16 bits int16 (k/2)*32 + o*2 + k%2.  Outputs and inputs beyond the matrix add zero:
-// their scales and minimums, or the activations multiplied with them, are zero.
+// for each part kTile float scales, then for each part kTile float minimums where the format has them. Values of one
+// tile block, where k is the input within the block and o the output within the tile:  8 bits byte (k/4)*64 + o*4 +
+// k%4;  4 and 5 bits the same byte index taken mod 256, low nibble for k < 16, high nibble for the others, and the
+// fifth bit is bit k/4 of byte 256 + o*4 + k%4;  16 bits int16 (k/2)*32 + o*2 + k%2.  Outputs and inputs beyond the
+// matrix add zero: their scales and minimums, or the activations multiplied with them, are zero.
 struct PackedMatrix {
   const std::uint8_t* data = nullptr;  // 64-byte aligned
   std::uint32_t output_count = 0;
@@ -106,8 +109,9 @@ inline constexpr std::uint32_t kHeadDimMax = 1024;
 struct Kernels : DistributionKernels {
   const char* name;
 
-  // Quantises a row of `count` floats by blocks: scale = max|x| / kInt8MagnitudeMax, q = round half to even(x * (kInt8MagnitudeMax
-  // / max|x|)). A block with a NaN or an infinity gets the scale NaN, so that it shows in every logit.
+  // Quantises a row of `count` floats by blocks: scale = max|x| / kInt8MagnitudeMax, q = round half to even(x *
+  // (kInt8MagnitudeMax / max|x|)). A block with a NaN or an infinity gets the scale NaN, so that it shows in every
+  // logit.
   void (*quantize_int8)(const float* x, std::uint32_t count, std::int8_t* q, float* scales, std::int32_t* sums);
   void (*quantize_int16)(const float* x, std::uint32_t count, std::int16_t* q, float* scales);
   // The same rule with one scale for `count` <= kValueGroup floats. Returns the scale.
@@ -140,8 +144,8 @@ struct Kernels : DistributionKernels {
   // The same for the pairs (i, i + pair_count).
   void (*rotate_halves)(float* x, std::uint32_t head_count, std::uint32_t head_dim, std::uint32_t pair_count,
                         const float* cosine, const float* sine);
-  // Softmax over the scores of the spans, then the weighted sum of the values, into out[query, value_dim]. Weights times
-  // value scales are quantised per block of 32 slots to integers up to kAttentionMax.
+  // Softmax over the scores of the spans, then the weighted sum of the values, into out[query, value_dim]. Weights
+  // times value scales are quantised per block of 32 slots to integers up to kAttentionMax.
   void (*attend)(const AttentionHead& head, float* out);
 };
 

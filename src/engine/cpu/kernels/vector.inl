@@ -88,8 +88,8 @@ TACIT_INLINE float fold_virtual(Floats* lanes) {
 }
 
 // numeric::exp of kCount vectors between kExpMin and kExpMax, times 2^doublings, lane by lane. NaN gives NaN. Each step
-// is taken for all vectors before the next one: one exponential is a chain of some twenty instructions, each of which waits
-// for the one before it, and a processor does not look far enough ahead to begin many of them.
+// is taken for all vectors before the next one: one exponential is a chain of some twenty instructions, each of which
+// waits for the one before it, and a processor does not look far enough ahead to begin many of them.
 template <std::uint32_t kCount>
 TACIT_INLINE void exp_in_range(Floats* x, std::int32_t doublings) {
   Floats shifted[kCount];
@@ -366,8 +366,8 @@ TACIT_INLINE Ints inside(SlotSpan span, std::uint32_t first) {
 // Queries that share the values in registers.
 constexpr std::uint32_t kQueriesMax = 4;
 
-// Blocks of slots that are weighed, quantised and multiplied one after another, each step for all of them before the next
-// one: within a block every step waits for the one before it.
+// Blocks of slots that are weighed, quantised and multiplied one after another, each step for all of them before the
+// next one: within a block every step waits for the one before it.
 constexpr std::uint32_t kBlocksAtOnce = 4;
 struct AttendedBlock {
   std::uint32_t block;
@@ -392,8 +392,8 @@ TACIT_INLINE Floats load_scores(const AttentionHead& head, std::uint32_t query, 
   return load(head.scores + i) + load(head.residual_scores + i);
 }
 
-// What is subtracted from a query's scores before the exponential. Several vectors look for it, since a comparison waits for
-// the one before it.
+// What is subtracted from a query's scores before the exponential. Several vectors look for it, since a comparison
+// waits for the one before it.
 TACIT_INLINE float largest_score(const AttentionHead& head, std::uint32_t query) {
   const std::size_t some_score = query * head.score_stride + head.spans[0].begin;
   Floats largest[kBlockVectors];
@@ -514,8 +514,8 @@ void attend(const AttentionHead& head, float* out) {
   }
 }
 
-// The frequencies of logits, given in x how far they are below the largest (times the scale). What is less than kExpMin below it
-// has a frequency of one, as kExpMin has.
+// The frequencies of logits, given in x how far they are below the largest (times the scale). What is less than kExpMin
+// below it has a frequency of one, as kExpMin has.
 template <std::uint32_t kCount>
 TACIT_INLINE void frequencies_of(Floats* x, Ints* frequencies) {
   static_assert(kFrequencyOne == 1u << 30);

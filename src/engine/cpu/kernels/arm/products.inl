@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The integer dot products of the aarch64 kernel sets, written once. A register of weights holds four outputs by four
-// inputs (int16: by two), a step; 32 bits of a register of activations are multiplied with it. Steps go two by two, because two
-// products are what int16 holds.
+// inputs (int16: by two), a step; 32 bits of a register of activations are multiplied with it. Steps go two by two,
+// because two products are what int16 holds.
 //
 // The including file has included vectors.inl and defined, in the same anonymous namespace:
 //   Int8Sums<bits>: sums of products of int8 for four outputs, where weights have so many bits; {} is zero;

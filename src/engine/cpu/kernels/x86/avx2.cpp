@@ -38,8 +38,8 @@ TACIT_INLINE __m256 accumulate(__m256 acc, __m256i dot, __m256 scale) {
   return _mm256_add_ps(acc, _mm256_mul_ps(_mm256_cvtepi32_ps(dot), scale));
 }
 
-// sum = sum + value, by an instruction that the compiler neither moves nor turns around: GCC would begin with the products of
-// all rows, more than the registers hold, and copy each sum besides.
+// sum = sum + value, by an instruction that the compiler neither moves nor turns around: GCC would begin with the
+// products of all rows, more than the registers hold, and copy each sum besides.
 TACIT_INLINE void add_int32(__m256i& sum, __m256i value) {
   __asm__ volatile("vpaddd %1, %0, %0" : "+x"(sum) : "x"(value));
 }
@@ -110,13 +110,13 @@ TACIT_INLINE const std::uint8_t* activations(const QuantizedRows& rows, std::siz
   }
 }
 
-// Where the products of a part are added up in int16, two sums for each output: 16 products of four bits stay below 2^15
-// (16 * 15 * 127), and so do 8 of five (8 * 31 * 127).
+// Where the products of a part are added up in int16, two sums for each output: 16 products of four bits stay below
+// 2^15 (16 * 15 * 127), and so do 8 of five (8 * 31 * 127).
 template <WeightFormat kFormat>
 constexpr bool kSumsInt16 = traits(kFormat).bits == 4 || (traits(kFormat).bits == 5 && traits(kFormat).part_count == 2);
 
-// Adds products of weights and activations x, four of each for each of eight outputs, to their sums. 8 bits: with |w| on the
-// unsigned side and the sign moved to x no pair leaves int16 (2 * 128 * 127), which w + 128 could.
+// Adds products of weights and activations x, four of each for each of eight outputs, to their sums. 8 bits: with |w|
+// on the unsigned side and the sign moved to x no pair leaves int16 (2 * 128 * 127), which w + 128 could.
 TACIT_INLINE void add_signed_products(__m256i& dot, __m256i magnitudes, __m256i weights, __m256i x) {
   add_int32(dot, add_neighbours(_mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(x, weights))));
 }
@@ -139,7 +139,9 @@ template <WeightFormat kFormat, std::uint32_t kPart>
 TACIT_INLINE void add_nibble_products(__m256i& dot, __m256i nibbles, __m256i fifth, const std::uint8_t* x) {
   constexpr bool kBoth = traits(kFormat).part_count == 1;
   __m256i products = _mm256_setzero_si256();
-  if constexpr (kBoth || kPart == 0) products = _mm256_maddubs_epi16(numbers<kFormat, false>(nibbles, fifth), broadcast4(x));
+  if constexpr (kBoth || kPart == 0) {
+    products = _mm256_maddubs_epi16(numbers<kFormat, false>(nibbles, fifth), broadcast4(x));
+  }
   if constexpr (kBoth || kPart == 1) {
     const __m256i high = _mm256_maddubs_epi16(numbers<kFormat, true>(nibbles, fifth), broadcast4(x + kBlock / 2));
     products = kBoth ? _mm256_add_epi16(products, high) : high;
@@ -151,8 +153,8 @@ TACIT_INLINE void add_nibble_products(__m256i& dot, __m256i nibbles, __m256i fif
   }
 }
 
-// acc = acc + float(dot) * scale for the int32 sums of part `kPart` of a tile block and of the blocks first, first + stride ... of
-// kRows rows, both halves of the tile side by side, and what the format adds to it.
+// acc = acc + float(dot) * scale for the int32 sums of part `kPart` of a tile block and of the blocks first, first +
+// stride ... of kRows rows, both halves of the tile side by side, and what the format adds to it.
 template <WeightFormat kFormat, std::uint32_t kPart, std::uint32_t kRows>
 TACIT_INLINE void accumulate_part(const std::uint8_t* tile_block, const QuantizedRows& rows, std::size_t first,
                                   std::size_t stride, const __m256i (*dot)[2], __m256 (*acc)[2]) {
@@ -183,14 +185,15 @@ TACIT_INLINE void accumulate_part(const std::uint8_t* tile_block, const Quantize
   }
 }
 
-// Adds the products of part `kPart` of a tile block and of blocks of kRows rows to acc, as accumulate_part() has them. The
-// steps are not unrolled: they fill the registers.
+// Adds the products of part `kPart` of a tile block and of blocks of kRows rows to acc, as accumulate_part() has them.
+// The steps are not unrolled: they fill the registers.
 template <WeightFormat kFormat, std::uint32_t kPart, std::uint32_t kRows>
 TACIT_INLINE void add_part(const std::uint8_t* tile_block, const QuantizedRows& rows, std::size_t first,
                            std::size_t stride, __m256 (*acc)[2]) {
   constexpr FormatTraits kTraits = traits(kFormat);
   constexpr bool kNibbles = kTraits.bits < 8;
-  constexpr std::uint32_t kSteps = kNibbles ? kGroups / 2 : static_cast<std::uint32_t>(value_bytes(kFormat)) / 64 / kTraits.part_count;
+  constexpr std::uint32_t kSteps =
+      kNibbles ? kGroups / 2 : static_cast<std::uint32_t>(value_bytes(kFormat)) / 64 / kTraits.part_count;
   constexpr std::uint32_t kFirstStep = kNibbles ? 0 : kPart * kSteps;
   __m256i fifth[2] = {};
   if constexpr (kTraits.bits == 5) {
@@ -255,9 +258,10 @@ void matmul_rows(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uin
 
 // ---- Many rows: weights of five and eight bits, which take some work before they can be multiplied ----
 
-// A tile block's weights as the products want them, four inputs after four and both halves of the tile: found once for many
-// rows. With eight bits the signs go to the activations by xor, which more of the processor's units do than vpsignb. An
-// activation x becomes -x - 1 there, so that the sum lacks the magnitude; all of these together are what `negatives` has.
+// A tile block's weights as the products want them, four inputs after four and both halves of the tile: found once for
+// many rows. With eight bits the signs go to the activations by xor, which more of the processor's units do than
+// vpsignb. An activation x becomes -x - 1 there, so that the sum lacks the magnitude; all of these together are what
+// `negatives` has.
 struct SplitBlock {
   __m256i magnitudes[kGroups][2];  // unsigned
   __m256i signs[kGroups][2];       // eight bits only: -1 where the weight is negative, else 0

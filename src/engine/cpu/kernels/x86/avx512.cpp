@@ -134,8 +134,8 @@ TACIT_INLINE __m512 accumulate(__m512 acc, __m512i dot, __m512 scale_w, float sc
   return _mm512_add_ps(acc, _mm512_mul_ps(_mm512_cvtepi32_ps(dot), scale));
 }
 
-// The products of a tile block, whose scales and minimums are `factors`, and a block of a row. The unsigned weights are too
-// large by the offset; the block's sum of activations takes that off again.
+// The products of a tile block, whose scales and minimums are `factors`, and a block of a row. The unsigned weights are
+// too large by the offset; the block's sum of activations takes that off again.
 template <WeightFormat kFormat>
 TACIT_INLINE void add_block(const __m512i* weights, const std::uint8_t* factors, const QuantizedRows& rows,
                             std::size_t block, __m512& acc) {
@@ -162,8 +162,8 @@ TACIT_INLINE void add_block(const __m512i* weights, const std::uint8_t* factors,
   }
 }
 
-// kRows rows by kTiles tiles, tile_bytes apart. With few rows several tiles go side by side, since the products of one block
-// of one row wait for each other.
+// kRows rows by kTiles tiles, tile_bytes apart. With few rows several tiles go side by side, since the products of one
+// block of one row wait for each other.
 template <WeightFormat kFormat, std::uint32_t kRows, std::uint32_t kTiles>
 void matmul_int8(const std::uint8_t* tile_data, std::size_t tile_bytes, std::uint32_t block_count,
                    const QuantizedRows& rows, std::size_t first_row, float* out, std::size_t out_stride) {

@@ -18,8 +18,8 @@ __attribute__((always_inline)) inline void split_sum(const std::int8_t* q, std::
   sums[0] = first;
 }
 
-// Fetches the weights of a block so many bytes ahead of their turn that they arrive in time from memory; the processor's own
-// prefetching stops at every page.
+// Fetches the weights of a block so many bytes ahead of their turn that they arrive in time from memory; the
+// processor's own prefetching stops at every page.
 template <std::size_t kBytes>
 __attribute__((always_inline)) inline void prefetch_ahead(const std::uint8_t* tile_block) {
   constexpr std::size_t kAhead = 2304, kLine = 64;
