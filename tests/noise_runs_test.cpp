@@ -55,7 +55,8 @@ TEST(NoiseRuns, LeavesTextHexShortRunsAndEvenRunsAlone) {
   const std::string word(3000, 'x');
   const std::string words = random_letters("etaoinshrdlucmfw", 5000, 3);
   const std::string hex = random_letters("0123456789abcdef", 5000, 2);
-  for (const std::string& text : {kProse + kProse, hex, base64(900), word, words, in_lines(words, "\n"), std::string()}) {
+  for (const std::string& text :
+       {kProse + kProse, hex, base64(900), word, words, in_lines(words, "\n"), std::string()}) {
     EXPECT_TRUE(find_noise_runs(bytes_of(text), 9).empty()) << text.substr(0, 60);
   }
 }

@@ -46,8 +46,8 @@ typedef enum tacit_status {
 /* The library's version, three numbers as in "1.2.3". Static. */
 TACIT_API const char *tacit_version(void);
 
-/* The last error of this thread as one sentence, "" if none; printable, as tacit_printable makes text. Valid until the next call into the
- * library by this thread. */
+/* The last error of this thread as one sentence, "" if none; printable, as tacit_printable makes text. Valid until the
+ * next call into the library by this thread. */
 TACIT_API const char *tacit_last_error(void);
 
 /* `text` for people: control characters, and bytes that are no UTF-8, as \xHH, so that no name out of a file or an

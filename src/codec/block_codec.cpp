@@ -103,7 +103,8 @@ Result<EncodedBlock> BlockCodec::encode_records(FallbackSearch& block, std::span
     begin += span.bytes;
   }
   std::vector<std::span<const TokenId>> views(symbols.begin(), symbols.end());
-  BlockChoice choice(block, context_.tokenizer, strips, model_overhead, std::min<std::size_t>(lane_max_, strips.size()));
+  const std::size_t lane_count = std::min<std::size_t>(lane_max_, strips.size());
+  BlockChoice choice(block, context_.tokenizer, strips, model_overhead, lane_count);
   TACIT_ASSIGN(EncodedStrips encoded, independent_.encode(views, [&](const CodingState& state) -> Result<Proceed> {
                  return choice.judge_records(state) == Proceed::kStop ? Proceed::kStop : observer(state);
                }));
@@ -138,8 +139,8 @@ std::vector<CodedStrip> model_strips(std::span<const archive::Segment> segments)
   return strips;
 }
 
-// The texts of segments; model_text(i) is that of segment i, which the model stores. `bytes_max`: of all; where there are
-// more, some are left out.
+// The texts of segments; model_text(i) is that of segment i, which the model stores. `bytes_max`: of all; where there
+// are more, some are left out.
 template <class ModelText>
 Result<std::vector<ByteVector>> texts_of(std::span<const archive::Segment> segments, std::uint64_t bytes_max,
                                          ModelText model_text) {
@@ -167,7 +168,8 @@ Result<ByteVector> checked_block(const archive::Block& block, std::span<const By
 }
 
 // `first`: number of the first segment.
-Status check_segments(std::span<const archive::Segment> segments, std::size_t first, std::span<const ByteVector> texts) {
+Status check_segments(std::span<const archive::Segment> segments, std::size_t first,
+                      std::span<const ByteVector> texts) {
   for (std::size_t i = 0; i < segments.size(); ++i) {
     if (i < texts.size() && short_hash(texts[i]) == segments[i].content_hash) continue;
     return damaged("segment " + std::to_string(first + i) + ": content hash: the decoded bytes do not have it");

@@ -35,8 +35,8 @@ class BlockCodec {
   // codec/method_choice.h, and there `model_overhead`). Errors: kModel, the observer's.
   Result<EncodedBlock> encode(FallbackSearch& block, std::uint64_t model_overhead, const CodingObserver& observer);
 
-  // The same for records: each span becomes a segment that decodes alone. The spans, limits::kSegmentsMax at most, make up
-  // the bytes.
+  // The same for records: each span becomes a segment that decodes alone. The spans, limits::kSegmentsMax at most, make
+  // up the bytes.
   Result<EncodedBlock> encode_records(FallbackSearch& block, std::span<const RecordSpan> spans,
                                       std::uint64_t model_overhead, const CodingObserver& observer);
 

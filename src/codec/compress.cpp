@@ -17,8 +17,8 @@ namespace tacit {
 namespace {
 
 constexpr std::size_t kGroupBytes = limits::kBlockBytesMax;  // a group can become a single block
-// Nothing is learnt from segment to segment, so that a block of records only says how many of them share the lanes: with
-// fewer more of the lanes have none left at its end (docs/decisions/0016).
+// Nothing is learnt from segment to segment, so that a block of records only says how many of them share the lanes:
+// with fewer more of the lanes have none left at its end (docs/decisions/0016).
 constexpr std::size_t kRecordBlockBytesMin = std::size_t{4} << 20;
 
 class Compressor {
@@ -92,7 +92,7 @@ class Compressor {
   }
 
   static bool has_model_segments(const std::vector<EncodedBlock>& blocks) {
-    return std::any_of(blocks.begin(), blocks.end(), [](const EncodedBlock& block) { return block.model_token_count > 0; });
+    return std::ranges::any_of(blocks, [](const EncodedBlock& block) { return block.model_token_count > 0; });
   }
 
   Status write(ByteSpan bytes) {
@@ -172,7 +172,7 @@ class Compressor {
       Result<ByteVector> decoded = codec_.decode(parsed, observer(begin, block.original_bytes, stored, true));
       if (!decoded.ok() && decoded.error().code != ErrorCode::kDamaged) return decoded.error();
       const ByteSpan expected = group.subspan(begin, block.original_bytes);
-      if (!decoded.ok() || !std::equal(expected.begin(), expected.end(), decoded.value().begin(), decoded.value().end())) {
+      if (!decoded.ok() || !std::ranges::equal(expected, decoded.value())) {
         return damaged("the check failed: original bytes " + std::to_string(result_.original_bytes + begin) + " to " +
                        std::to_string(result_.original_bytes + begin + block.original_bytes) +
                        " do not decode to what was encoded. The machine or the program is faulty; nothing was kept");

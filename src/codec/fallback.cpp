@@ -47,8 +47,8 @@ ByteVector brotli_compress(ByteSpan bytes) {
   if (bytes.size() > (std::size_t{1} << BROTLI_MAX_WINDOW_BITS)) return {};
   ByteVector out(BrotliEncoderMaxCompressedSize(bytes.size()));
   std::size_t size = out.size();
-  const BROTLI_BOOL ok = BrotliEncoderCompress(BROTLI_MAX_QUALITY, BROTLI_MAX_WINDOW_BITS, BROTLI_MODE_TEXT, bytes.size(),
-                                               bytes.data(), &size, out.data());
+  const BROTLI_BOOL ok = BrotliEncoderCompress(BROTLI_MAX_QUALITY, BROTLI_MAX_WINDOW_BITS, BROTLI_MODE_TEXT,
+                                               bytes.size(), bytes.data(), &size, out.data());
   if (ok == BROTLI_FALSE) throw std::bad_alloc();  // with a large enough buffer only memory can fail
   out.resize(size);
   return out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What stands in where the model does not pay: zstd or brotli at their strongest, or the bytes themselves. Compresses and
-// decompresses; when it is used is decided elsewhere (codec/method_choice.h).
+// What stands in where the model does not pay: zstd or brotli at their strongest, or the bytes themselves. Compresses
+// and decompresses; when it is used is decided elsewhere (codec/method_choice.h).
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ struct Fallback {
 // Whether the bytes are as good as random: no text looks so, and no model shrinks it.
 bool is_noise(ByteSpan bytes);
 
-// The fallback of some bytes, found as far as an answer needs it: no compressor sees the bytes twice. The strong ones take
-// a second a megabyte and more, so that a fast one is asked first. The bytes must outlive it.
+// The fallback of some bytes, found as far as an answer needs it: no compressor sees the bytes twice. The strong ones
+// take a second a megabyte and more, so that a fast one is asked first. The bytes must outlive it.
 class FallbackSearch {
  public:
   explicit FallbackSearch(ByteSpan bytes) : bytes_(bytes) {}

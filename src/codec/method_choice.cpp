@@ -148,7 +148,8 @@ bool BlockChoice::loses_on_prefix(const CodingState& state, double limit) {
 bool BlockChoice::any_strip_gains(const CodingState& state, std::span<const ByteSpan> parts) const {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const auto code_bytes = static_cast<double>(state.strip_code_bytes[i]);
-    if (FallbackSearch(parts[i]).smaller_than(static_cast<std::uint64_t>(code_bytes / kStripGain)) == nullptr) return true;
+    const auto worth = static_cast<std::uint64_t>(code_bytes / kStripGain);
+    if (FallbackSearch(parts[i]).smaller_than(worth) == nullptr) return true;
   }
   return false;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Model or fallback: the one place that decides what stores bytes, from a strip to a group. While a block is coded it
-// says whether the model is given up; then which strips, and at last whether the block or a group of blocks, the fallback
-// stores smaller. Nothing here changes how anything is coded.
+// says whether the model is given up; then which strips, and at last whether the block or a group of blocks, the
+// fallback stores smaller. Nothing here changes how anything is coded.
 #pragma once
 
 #include <cstddef>

@@ -9,8 +9,8 @@
 namespace tacit {
 namespace {
 
-// A run that is cut out costs a segment and a fresh context behind it, some 26 bytes, and gains 0.055 bytes a character:
-// it pays from some 500 on, and surely from here on (docs/decisions/0018).
+// A run that is cut out costs a segment and a fresh context behind it, some 26 bytes, and gains 0.055 bytes a
+// character: it pays from some 500 on, and surely from here on (docs/decisions/0018).
 constexpr std::size_t kRunMin = 1024;
 constexpr std::size_t kWindow = 256;
 constexpr std::size_t kLineMin = 60;  // of base64 that is broken into lines; 64 and 76 are usual
