@@ -835,14 +835,7 @@ TEST_F(ApiFiles, AModelFileWithoutAModelIsRefused) {
 
 // ---- Another model ----
 
-// Mostly one letter, as the tiny models expect: less than the bit a letter that other compressors need, and long enough
-// to pay for the model's name in the header.
-const std::string kRepeated = [] {
-  std::mt19937 random(1);
-  std::string text(12'000, 'z');
-  for (char& letter : text) letter = random() % 10 == 0 ? 'y' : 'z';
-  return text;
-}();
+const std::string kRepeated = tacit::test::echo_text();
 
 TEST_F(ApiFiles, AnArchiveNamesTheModelThatItNeeds) {
   Model tiny;

@@ -27,7 +27,7 @@ using tacit::test::echo_model;
 using tacit::test::write_file;
 using Buffer = tacit::test::ApiBuffer;
 
-const std::string kRepeated = "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz";  // as the tiny models expect
+const std::string kRepeated = tacit::test::echo_text();
 
 struct Listed {
   std::string path, name, fingerprint, architecture, problem;

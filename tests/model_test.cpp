@@ -29,7 +29,10 @@ std::string refusal_of(const ByteVector& bytes) {
   const auto file = gguf::File::parse(bytes, "m.gguf");
   EXPECT_TRUE(file.ok()) << (file.ok() ? "" : file.error().message);
   const auto model = Model::load(file.value());
-  return model.ok() ? "accepted" : model.error().message;
+  if (!model.ok()) return model.error().message;
+  ThreadPool caller(1);
+  const auto packed = PackedWeights::pack(model.value().weights, caller, {});
+  return packed.ok() ? "accepted" : packed.error().message;
 }
 
 std::string refusal_after(ModelParts parts, const std::function<void(ModelParts&)>& change) {

@@ -54,4 +54,13 @@ inline ByteVector echo_model(const std::string& name, std::uint32_t seed, const 
   return writer.bytes();
 }
 
+// Mostly one letter, as the model expects: less than the bit a letter that other compressors need, and long enough to
+// pay for the model's name in the header.
+inline std::string echo_text() {
+  std::mt19937 random(1);
+  std::string text(12'000, 'z');
+  for (char& letter : text) letter = random() % 10 == 0 ? 'y' : 'z';
+  return text;
+}
+
 }  // namespace tacit::test
