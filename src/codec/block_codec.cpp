@@ -78,7 +78,7 @@ Result<EncodedBlock> BlockCodec::encode(FallbackSearch& block, std::uint64_t mod
   const ByteSpan bytes = block.bytes();
   if (is_noise(bytes)) return encode_fallback(bytes, block.smallest(), std::nullopt);  // no model shrinks it
   const std::vector<TokenId> symbols = context_.tokenizer.encode(bytes);
-  std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, bytes, lane_max_);
+  std::vector<Strip> strips = cut_strips(context_.tokenizer, symbols, block, lane_max_);
   BlockChoice choice(block, context_.tokenizer, strips, model_overhead, strips.size());
   TACIT_ASSIGN(const Proceed proceed, encode_strips(strips, [&](const CodingState& state) -> Result<Proceed> {
                  return choice.judge_lockstep(state) == Proceed::kStop ? Proceed::kStop : observer(state);

@@ -78,8 +78,9 @@ std::vector<Part> parts_of(std::span<const std::size_t> ends, std::span<const No
 
 }  // namespace
 
-std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenId> symbols, ByteSpan bytes,
+std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenId> symbols, FallbackSearch& block,
                               std::uint32_t lane_max) {
+  const ByteSpan bytes = block.bytes();
   const std::vector<std::size_t> ends = symbol_ends(tokenizer, symbols);
   const auto byte_at = [&](std::size_t symbol) { return symbol == 0 ? 0 : ends[symbol - 1]; };
   // Each run may part the text once more, and each part of the text takes a lane.
@@ -96,7 +97,8 @@ std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenI
   for (const Part& part : parts) {
     if (part.is_noise) {
       add(part.begin, part.end);
-      strips.back().fallback = FallbackSearch(strips.back().bytes).smallest();
+      FallbackSearch own(strips.back().bytes);
+      strips.back().fallback = (parts.size() == 1 ? block : own).smallest();
       continue;
     }
     const std::size_t size = part.end - part.begin;
@@ -113,9 +115,7 @@ BlockChoice::BlockChoice(FallbackSearch& block, const Tokenizer& tokenizer, std:
       tokenizer_(tokenizer),
       strips_(strips),
       model_overhead_(model_overhead),
-      lane_count_(lane_count) {
-  for (const Strip& strip : strips) symbol_count_ += strip.fallback.has_value() ? 0 : strip.symbols.size();
-}
+      lane_count_(lane_count) {}
 
 // Code only grows. It may exceed the block's fallback by some strips that will have one of their own.
 bool BlockChoice::loses_for_sure(std::uint64_t code_bytes) {
@@ -126,7 +126,7 @@ Proceed BlockChoice::judge_lockstep(const CodingState& state) {
   if (loses_for_sure(state.code_bytes)) return Proceed::kStop;
   if (judged_ == kJudgements.size() || state.steps_done < kJudgements[judged_].step) return Proceed::kContinue;
   const double limit = kJudgements[judged_++].limit;
-  if (state.symbols_done == symbol_count_) return Proceed::kContinue;  // done: they are compared as they are
+  if (state.share_done == 1) return Proceed::kContinue;  // done: they are compared as they are
   return loses_on_prefix(state, limit) ? Proceed::kStop : Proceed::kContinue;
 }
 

@@ -29,7 +29,7 @@ struct Strip {
 
 // Cuts a block's symbols into strips of equal count, at most `lane_max` for the model. Runs of noise become strips of
 // their own, which the fallback stores.
-std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenId> symbols, ByteSpan bytes,
+std::vector<Strip> cut_strips(const Tokenizer& tokenizer, std::span<const TokenId> symbols, FallbackSearch& block,
                               std::uint32_t lane_max);
 
 // The choice for one block, whose strips are coded once before choose_strips().
@@ -61,8 +61,7 @@ class BlockChoice {
   std::span<Strip> strips_;
   std::uint64_t model_overhead_;
   std::size_t lane_count_;
-  std::uint64_t symbol_count_ = 0;  // of the strips that are coded
-  std::size_t judged_ = 0;          // judgements so far
+  std::size_t judged_ = 0;  // judgements so far
 };
 
 // The choice for a group that has several blocks: one fallback block in the place of all of them.
